@@ -1,7 +1,7 @@
 //! Services that are closed: by what keeps them from running, or by an operator until he opens them
 //! again, whatever ends meanwhile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::oneshot;
 use tsugi_service_rules::call::Event;
@@ -17,6 +17,14 @@ use crate::clock;
 
 /// Which services operators have blocked, and what their callers are told.
 pub(super) type Blocked = BTreeMap<ServiceNumber, Refusal>;
+
+/// What is being changed here of what is blocked, and how often something was: what the store was
+/// read to have before that is not taken for what it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Blocking {
+    under_way: u32,
+    changes: u64,
+}
 
 /// Those that a store keeps.
 pub(super) fn kept(all: Vec<(i64, Block)>) -> Blocked {
@@ -52,8 +60,33 @@ impl Hall {
             Some(block) => drop(self.blocked.insert(service, told(block))),
             None => drop(self.blocked.remove(&service)),
         }
+        self.blocking.under_way += 1;
         self.look_what_is_open(service);
         self.small.push_back(Small::Block(service, block, tell));
+    }
+
+    /// It is durable.
+    pub(super) fn is_blocked(&mut self, tell: oneshot::Sender<Answer>) {
+        self.blocking.under_way = self.blocking.under_way.saturating_sub(1);
+        self.blocking.changes += 1;
+        // Who has gone meanwhile has it as he wanted.
+        drop(tell.send(Answer::Changed));
+    }
+
+    /// The store has these, read since so many changes were made here: another member may have
+    /// blocked a service, or opened it.
+    pub(super) fn blocks_are(&mut self, all: Vec<(i64, Block)>, since: Blocking) {
+        if self.blocking.under_way > 0 || self.blocking != since {
+            return;
+        }
+        let now = kept(all);
+        let before = std::mem::replace(&mut self.blocked, now.clone());
+        let of = |service: &ServiceNumber| before.get(service) != now.get(service);
+        let changed: BTreeSet<ServiceNumber> =
+            before.keys().chain(now.keys()).copied().filter(of).collect();
+        for service in changed {
+            self.look_what_is_open(service);
+        }
     }
 
     fn look_what_is_open(&mut self, service: ServiceNumber) {

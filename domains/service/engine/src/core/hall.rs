@@ -16,7 +16,7 @@ use tsugi_service_rules::worker::{life, pool};
 use tsugi_store::{Failover, Reply};
 use tsugi_vocabulary::Moment;
 
-use super::block::Blocked;
+use super::block::{Blocked, Blocking};
 use super::copies::Copies;
 use super::needed::Lacking;
 use super::nested::Nested;
@@ -101,6 +101,7 @@ pub(super) struct Hall {
     pub(super) purge: Purge,
     /// Services that operators have blocked.
     pub(super) blocked: Blocked,
+    pub(super) blocking: Blocking,
     pub(super) resolving: Resolving,
     /// Files that services need.
     pub(super) lacking: Lacking,
@@ -168,6 +169,7 @@ impl Hall {
             small: VecDeque::new(),
             small_after: Moment(0),
             blocked,
+            blocking: Blocking::default(),
             resolving: Resolving::new(),
             lacking: Lacking::default(),
             sweep_at: Some(Moment(0)),
@@ -387,11 +389,7 @@ impl Hall {
         let mut same = bodies.filter(|body| Some(body.arrival.content) == content);
         let Some(body) = same.next() else { return };
         let (given, said) = (body.given.clone(), body.said.clone());
-        let service = self.table.asks(id).map(|asks| asks.service);
-        let ground = service.and_then(|number| self.grounds.get(&number));
-        if ground.is_some_and(|ground| ground.effects == Effects::Outside) {
-            self.said.insert(id, said);
-        }
+        self.keep_said(id, said);
         self.bodies.insert(id, given);
     }
 

@@ -1,8 +1,10 @@
 //! Unknown calls, for whoever asks a resolver about them.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 use tsugi_service_rules::call::{self, Arrival, Attempt};
-use tsugi_service_rules::ground::ServiceNumber;
+use tsugi_service_rules::ground::{Effects, ServiceNumber};
 use tsugi_service_rules::id::{CallId, Content, Serial};
 use tsugi_service_rules::inquiry::IN_VIEW;
 use tsugi_service_rules::refusal::Refusal;
@@ -85,6 +87,15 @@ impl Hall {
         self.wait_for(arrival.caller, waiter);
         let refusal = Refusal::NoSuchService { service: arrival.service.0.to_string() };
         self.answer(arrival.caller, call::Answer::Refused(refusal));
+    }
+
+    /// What a call has said is kept with its start, where it acts outside the store.
+    pub(super) fn keep_said(&mut self, id: CallId, said: Arc<[u8]>) {
+        let service = self.table.asks(id).map(|asks| asks.service);
+        let ground = service.and_then(|number| self.grounds.get(&number));
+        if ground.is_some_and(|ground| ground.effects == Effects::Outside) {
+            self.said.insert(id, said);
+        }
     }
 
     /// What is kept with a call that will act outside the store.

@@ -202,6 +202,15 @@ impl Parallel {
                 self.pause();
             }
             Said::Written(small, Err(trouble)) => self.not_written(small, trouble)?,
+            Said::Blocked(small, all) => {
+                if let Small::Start(id, attempt, _) = small {
+                    self.hall.start_over(id);
+                    let why = Interruption::SittingGone;
+                    self.hall.todo.push_back(Todo::Table(Event::Interrupted(id, attempt, why)));
+                }
+                self.hall.blocks_are(all, self.hall.blocking);
+                self.hall.todo.push_back(Todo::Table(Event::Woken));
+            }
             Said::Unwritten(small) => {
                 self.not_written(small, Trouble::Gone("its commit was lost".to_owned()))?;
             }

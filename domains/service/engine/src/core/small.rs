@@ -164,8 +164,7 @@ impl super::hall::Hall {
                     self.replies.remove(&reply.bytes);
                 }
             }
-            // Who has gone meanwhile has it as he wanted.
-            Small::Block(_, _, tell) => drop(tell.send(Answer::Changed)),
+            Small::Block(_, _, tell) => self.is_blocked(tell),
         }
     }
 

@@ -26,6 +26,7 @@ mod resolvers;
 #[expect(dead_code, reason = "its own room uses more of it")]
 #[path = "../../../../../foundation/store/tests/postgres/server.rs"]
 mod server;
+mod shared;
 mod spelled;
 mod support;
 mod upkeep;

@@ -9,10 +9,11 @@ use tsugi_service_rules::call::Posture;
 use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::refusal::Refusal;
 use tsugi_service_rules::sitting::Run;
-use tsugi_store::{Failover, Portion, Purged, Trouble, file};
+use tsugi_store::{Block, Failover, Portion, Purged, Trouble, file};
 use tsugi_vocabulary::{Moment, Span};
 
 use super::super::Found;
+use super::super::block::Blocking;
 use super::super::needed::{self, PAUSE};
 use super::super::{purge, sweep};
 use super::Parallel;
@@ -23,6 +24,9 @@ use crate::fatal::Fatal;
 
 /// How often it is looked what a failover of the database would cost: standbys come and go.
 const FAILOVER: Span = Span::secs(30);
+/// How often it is looked what other members have blocked, or opened again. A call that writes is
+/// refused by a block at once: it looks by itself.
+const BLOCKS: Span = Span::secs(1);
 /// How long until files are looked for again that a service lacks: another member may make them.
 const LACKING: Span = Span::secs(1);
 
@@ -33,6 +37,7 @@ pub(super) type Needed = Vec<(ServiceNumber, Vec<Arc<str>>)>;
 pub(super) enum Chore {
     Files(Needed),
     Failover,
+    Blocks(Blocking),
     Sweep,
     Purge(Portion),
 }
@@ -41,6 +46,7 @@ pub(super) enum Chore {
 pub(crate) enum Done {
     Files(Result<BTreeMap<ServiceNumber, Refusal>, (Needed, Trouble)>),
     Failover(Result<Failover, Trouble>),
+    Blocks(Result<Vec<(i64, Block)>, Trouble>, Blocking),
     Sweep(Result<file::Was, Trouble>),
     /// And how long it took.
     Purge(Result<Purged, Trouble>, Span),
@@ -57,6 +63,7 @@ enum At {
 pub(super) struct Chores {
     at: At,
     failover: Moment,
+    blocks: Moment,
     /// Runs that may have made files or taken some away: before they are told it is looked whether
     /// a service lacks one now.
     makes: Vec<Run>,
@@ -69,7 +76,8 @@ pub(super) struct Chores {
 impl Chores {
     pub(super) fn new() -> Self {
         let (makes, made, looked_for) = (Vec::new(), Vec::new(), Vec::new());
-        Self { at: At::None, failover: Moment(0), makes, made, looked_for }
+        let (failover, blocks) = (Moment(0), clock::now() + BLOCKS);
+        Self { at: At::None, failover, blocks, makes, made, looked_for }
     }
 
     /// A run may make files, or take some away.
@@ -95,6 +103,7 @@ pub(super) fn carry_out(session: &mut dyn Session, chore: Chore) -> Done {
             Err(trouble) => Done::Files(Err((needed, trouble))),
         },
         Chore::Failover => Done::Failover(tried(|| session.failover())),
+        Chore::Blocks(since) => Done::Blocks(tried(|| session.blocks()), since),
         Chore::Sweep => Done::Sweep(tried(|| sweep::swept(session))),
         Chore::Purge(portion) => {
             let begun = clock::now();
@@ -120,6 +129,7 @@ impl Parallel {
                 Chore::Files(self.hall.needed())
             }
             Due::Failover => Chore::Failover,
+            Due::Blocks => Chore::Blocks(self.hall.blocking),
             Due::Sweep => Chore::Sweep,
             Due::Purge => Chore::Purge(self.hall.purge.portion(clock::wall_ms())),
         };
@@ -143,6 +153,7 @@ impl Parallel {
         let all = [
             self.hall.lacking.at.map(|at| (at, Due::Files)),
             Some((self.chores.failover, Due::Failover)),
+            Some((self.chores.blocks, Due::Blocks)),
             self.hall.sweep_at.map(|at| (at, Due::Sweep)),
             self.hall.purge_at().map(|at| (at, Due::Purge)),
         ];
@@ -174,6 +185,13 @@ impl Parallel {
                 self.chores.failover = now + FAILOVER;
                 match failover {
                     Ok(failover) => self.hall.failover = failover,
+                    Err(trouble) => drop(self.troubled(trouble)?),
+                }
+            }
+            Done::Blocks(all, since) => {
+                self.chores.blocks = now + BLOCKS;
+                match all {
+                    Ok(all) => self.hall.blocks_are(all, since),
                     Err(trouble) => drop(self.troubled(trouble)?),
                 }
             }
@@ -235,6 +253,7 @@ impl Parallel {
 enum Due {
     Files,
     Failover,
+    Blocks,
     Sweep,
     Purge,
 }

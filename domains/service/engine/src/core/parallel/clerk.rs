@@ -5,13 +5,14 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::id::{CallId, Serial};
-use tsugi_store::{Id, Key, Look, Reply, Trouble};
+use tsugi_store::{Block, Id, Key, Look, Reply, Trouble};
 
 use super::super::Listing;
 use super::super::small::{Small, write};
 use super::chores::{self, Chore};
-use super::session::{Said, Session, Tell};
+use super::session::{Said, Session, Tell, blocks};
 use crate::names;
 
 /// How long the lookout waits between two looks, at first and at most.
@@ -117,6 +118,10 @@ fn serve(mut session: Box<dyn Session>, errands: &Errands, tell: &Tell) {
                 Said::Seen(id, tried(|| session.seen(&of)))
             }
             Errand::Write(small, lowest, bytes) => {
+                if let Some(blocks) = blocked(&mut *session, &small) {
+                    tell.say(Said::Blocked(small, blocks));
+                    continue;
+                }
                 let written = tried(|| write(&mut *session, &small, lowest, bytes.as_deref()));
                 match (&small, &written) {
                     // What the store has instead counts.
@@ -138,6 +143,13 @@ fn serve(mut session: Box<dyn Session>, errands: &Errands, tell: &Tell) {
             Errand::LookAfter(chore) => chores::carry_out(&mut *session, chore).into(),
         });
     }
+}
+
+/// What is blocked, where that is the service of a call that is to be started: nothing is begun.
+fn blocked(session: &mut dyn Session, small: &Small) -> Option<Vec<(i64, Block)>> {
+    let Small::Start(_, _, starts) = small else { return None };
+    let service = u32::try_from(starts.request.service).ok()?;
+    blocks(session, ServiceNumber(service))
 }
 
 /// Of what met others, or a connection that is no longer one, nothing is left. A change whose

@@ -6,9 +6,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use tsugi_service_rules::call::{Attempt, Work as Effects};
+use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::id::CallId;
 use tsugi_service_rules::sitting::Run;
-use tsugi_store::{Begun, Call, Failover, Look, Reply, Seen, Store, Trouble, Work};
+use tsugi_store::{Begun, Block, Call, Failover, Look, Reply, Seen, Store, Trouble, Work};
 
 use super::super::operated::{Operated, operate};
 use super::super::small::Small;
@@ -42,8 +43,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// What a session is to do.
 pub(super) enum Errand {
-    /// Begin a unit of work for this call.
-    Open(Run, Call),
+    /// Begin a unit of work for this call, of this service where it is to be looked whether that is
+    /// blocked: what is begun durably is not.
+    Open(Run, Call, Option<ServiceNumber>),
     /// Carry out operations in it.
     Operate(Batch),
     /// Put a reply beside its effects, or in their place, and commit.
@@ -60,6 +62,8 @@ pub(crate) enum Word {
     Taken(Seen),
     /// Another node has it under way. The session is free.
     Running,
+    /// Its service is blocked by whoever it was: this is what is. The session is free.
+    Blocked(Vec<(i64, Block)>),
     /// What came of operations.
     Operated(Operated),
     /// It is durable. The session is free.
@@ -82,6 +86,8 @@ pub(crate) enum Said {
     Seen(CallId, Result<Seen, Trouble>),
     /// Whether there was what something small was written about.
     Written(Small, Result<bool, Trouble>),
+    /// A call that was to be started is of a service that is blocked: this is what is.
+    Blocked(Small, Vec<(i64, Block)>),
     /// Something small whose commit had no answer is not there.
     Unwritten(Small),
     /// That a run begins was not kept: this is what the store has.
@@ -219,8 +225,12 @@ impl At<'_> {
     fn work(&mut self) {
         while let Ok((errand, what)) = self.errands.recv() {
             match what {
-                Errand::Open(run, call) => {
-                    if self.unit(errand, run, &call).is_none() {
+                Errand::Open(run, call, service) => {
+                    let blocks = service.and_then(|of| blocks(&mut *self.session, of));
+                    if let Some(blocks) = blocks {
+                        self.pulse.during(errand, || ());
+                        self.say(run, Word::Blocked(blocks));
+                    } else if self.unit(errand, run, &call).is_none() {
                         return;
                     }
                 }
@@ -289,6 +299,16 @@ impl At<'_> {
     }
 }
 
+/// What is blocked, where this service is: it is looked in the store for each call, so that a block
+/// holds at every member from the moment that it is told. What cannot be read says so by the call.
+pub(super) fn blocks(
+    session: &mut dyn Session,
+    service: ServiceNumber,
+) -> Option<Vec<(i64, Block)>> {
+    let all = Store::blocks(session).ok()?;
+    all.iter().any(|(of, _)| *of == i64::from(service.0)).then_some(all)
+}
+
 /// A unit of work that is open.
 fn at_work(
     mut work: Box<dyn Work + '_>,
@@ -309,7 +329,7 @@ fn at_work(
                 return Then::Said(Word::RolledBack);
             }
             // A session has one unit at a time.
-            Errand::Open(run, _) => unreachable!("{run:?} is opened within another"),
+            Errand::Open(run, ..) => unreachable!("{run:?} is opened within another"),
         };
         match done {
             Ok(done) => operated(done),

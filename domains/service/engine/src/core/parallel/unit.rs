@@ -75,7 +75,8 @@ impl Parallel {
             };
             let id = names::stored(run.0, asks.lowest);
             let call = Call { id, content: Content(asks.content.digest) };
-            self.seats[at].send(Errand::Open(run, call));
+            let service = (!self.acts_outside(run)).then_some(asks.service);
+            self.seats[at].send(Errand::Open(run, call, service));
             self.seats[at].unit = Some(Unit { run, stand: Stand::Opening });
             self.sent().free -= 1;
             return Found::Work;
@@ -206,6 +207,13 @@ impl Parallel {
             Word::Running => {
                 self.free(at);
                 self.taken(run, None);
+            }
+            Word::Blocked(all) => {
+                self.free(at);
+                // It waits again, and is told what is blocked like all who wait.
+                self.hall.interrupt(run, Interruption::NotAtFault);
+                self.hall.blocks_are(all, self.hall.blocking);
+                self.hall.todo.push_back(Todo::Table(Event::Woken));
             }
             Word::Kept => {
                 self.free(at);
