@@ -38,6 +38,8 @@ pub struct Asked {
     pub peers: Peers,
     /// How many replies are stored where many are.
     pub rows: u64,
+    /// How often the counter alone is measured, where nothing else is; 0 measures all.
+    pub rounds: u32,
 }
 
 /// Whether the peers are measured, too.
@@ -48,6 +50,7 @@ pub enum Peers {
 }
 
 /// What this machine can do, measured in this run.
+#[derive(Default)]
 pub struct Limits {
     sqlite: f64,
     sqlite_p99_ms: f64,
@@ -67,6 +70,9 @@ pub struct Extent {
 
 /// Measures the limits, tsugi and the peers, and tells the targets beside.
 pub fn run(asked: Asked) -> Vec<Figure> {
+    if asked.rounds > 0 {
+        return (0..asked.rounds).flat_map(|_| counter_alone()).collect();
+    }
     let folder = engine::folder(Program::Library);
     let (mut figures, mut limits) = limits_here(folder.path());
     let plan = Plan {
@@ -93,6 +99,18 @@ pub fn run(asked: Asked) -> Vec<Figure> {
     targets::tell(&tsugi, extent, &limits);
     figures.extend(tsugi);
     figures
+}
+
+/// The counter on SQLite, with nothing beside it.
+fn counter_alone() -> Vec<Figure> {
+    let folder = engine::folder(Program::Library);
+    let plan = Plan {
+        folder: folder.path(),
+        program: Program::Library,
+        upkeep: Upkept::Seldom,
+        server: None,
+    };
+    own(&plan, &Limits::default(), &mut Extent::default())
 }
 
 fn limits_here(folder: &std::path::Path) -> (Vec<Figure>, Limits) {

@@ -31,6 +31,10 @@ struct Asked {
     /// Of `calls`: how many replies are stored where many are; 0 leaves that out.
     #[arg(long, default_value_t = 1_000_000)]
     rows: u64,
+    /// Of `calls`: only the counter on SQLite, so many times one after the other and without
+    /// limits beside it, to compare two builds in the same minute.
+    #[arg(long, default_value_t = 0)]
+    rounds: u32,
     /// Write the figures as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -94,7 +98,7 @@ fn main() -> ExitCode {
     let figures = match asked.name.as_str() {
         "calls" => {
             let peers = if asked.alone { Peers::Left } else { Peers::Beside };
-            calls::run(calls::Asked { peers, rows: asked.rows })
+            calls::run(calls::Asked { peers, rows: asked.rows, rounds: asked.rounds })
         }
         "plan" => plan::run(),
         "counter" => counter::run(),
