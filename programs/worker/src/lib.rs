@@ -23,12 +23,14 @@
 //! that the group's control group, or without one the search for it, finds.
 
 mod attendant;
+mod awake;
 mod process;
 
 pub use attendant::spawn::{Environment, Spawn};
 pub use attendant::tail::{KEPT_LINES, Tail};
 pub use attendant::worker::{Broke, Filled, Flushed, Worker};
 pub use attendant::{Attendant, End, How, Notice, Notices, Number, Printed, Streams, Tell};
+pub use awake::Awake;
 pub use process::cobol::Modules;
 pub use process::host::Host;
 pub use process::library::SharedLibrary;

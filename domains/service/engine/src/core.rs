@@ -28,6 +28,7 @@ mod seen;
 mod small;
 mod sweep;
 mod turn;
+mod wait;
 mod way;
 mod within;
 

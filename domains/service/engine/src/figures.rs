@@ -16,6 +16,8 @@ pub struct Figures {
     pub held: usize,
     /// Its services, by number.
     pub services: Vec<OfService>,
+    /// How many waits for the words of a worker were awake, since the start.
+    pub awake: u64,
     /// What becomes of committed work when its database fails over to another server.
     pub failover: Failover,
 }

@@ -304,6 +304,11 @@ pub trait Link: Send {
         false
     }
 
+    /// Whether it has a call, so that it may speak at any moment.
+    fn has_call(&self) -> bool {
+        false
+    }
+
     /// The longest record that it can be told, in bytes.
     fn record_most(&self) -> usize {
         usize::MAX

@@ -6,9 +6,11 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd as _;
 use std::rc::Rc;
 use std::time::Instant;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tsugi_frames::limits::TEXT;
 use tsugi_frames::{
     Answer, Ask, Asked, Call, Class, Decoder, Encoding, Failed, Frame, Limits, Side, Turn, Turns,
@@ -16,6 +18,7 @@ use tsugi_frames::{
 };
 
 use super::owned;
+use crate::awake::Awake;
 
 /// Why there is nobody to talk with any more.
 #[derive(Debug)]
@@ -69,6 +72,7 @@ pub struct Link {
     /// Whether the engine has told the worker to leave.
     standing: Standing,
     out: Vec<u8>,
+    awake: Awake,
     /// The turn whose program runs.
     running: Rc<Cell<Turn>>,
     /// Which process talks over them.
@@ -128,6 +132,7 @@ impl Link {
             begun: VecDeque::new(),
             standing: Standing::Stays,
             out: Vec::new(),
+            awake: Awake::default(),
             running: Rc::new(Cell::new(Turn::NONE)),
             process: std::process::id(),
         }
@@ -243,6 +248,20 @@ impl Link {
         Ok(())
     }
 
+    /// Looks whether an answer comes soon, while a program waits for one. The next call may come
+    /// at any time or never: for that nobody is awake.
+    fn look_out(&mut self) {
+        let Self { from, turns, awake, .. } = self;
+        if turns.under_way() == Turn::NONE {
+            return;
+        }
+        awake.wait(|| {
+            let mut from = [PollFd::new(from.as_fd(), PollFlags::POLLIN)];
+            // An end of it is something to read, too.
+            poll(&mut from, PollTimeout::ZERO).ok().filter(|ready| *ready > 0)
+        });
+    }
+
     /// Takes one frame, by what it is and not by when it comes.
     fn take<T>(&mut self, mut answered: impl FnMut(Answer<'_>) -> T) -> Result<Came<T>, Over> {
         self.leave_if_forked();
@@ -272,6 +291,7 @@ impl Link {
                     | Frame::Failed(_) => return Err(Wrong::Side(frame.kind().number()).into()),
                 });
             }
+            self.look_out();
             match self.from.read(self.decoder.room()) {
                 Ok(0) => return Err(Over::Closed),
                 Ok(length) => self.decoder.filled(length),
@@ -279,5 +299,87 @@ impl Link {
                 Err(error) => return Err(Over::Failed(error)),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread::available_parallelism;
+
+    use tsugi_frames::{
+        Begin, Grid, Hello, Operation, Outcome, Ready, Rest, Rows, Runs, Versions, Waits,
+    };
+
+    use super::*;
+
+    fn call() -> Call<'static> {
+        Call {
+            service: 0,
+            id: "c/1".into(),
+            parent: "".into(),
+            client: "c".into(),
+            epoch: 1,
+            attempt: 1,
+            left_ms: 1_000,
+            catalogue: 0,
+            parameters: vec![],
+        }
+    }
+
+    fn hello() -> Frame<'static> {
+        Frame::Hello(Hello {
+            versions: Versions::CURRENT,
+            pid: 1,
+            runs: Runs::Program,
+            libcob: "".into(),
+            can: 0,
+            modules: Vec::new(),
+        })
+    }
+
+    fn ask(turn: Turn) -> Frame<'static> {
+        let operation = Operation::More { rows: 1 };
+        let operations = vec![Asked { waits: Waits::Yes, slot: 1, operation }];
+        Frame::Ask(Ask { turn, operations })
+    }
+
+    #[test]
+    fn a_worker_waits_awake_for_an_answer_and_for_nothing_else() {
+        let (from, mut tells) = nix::unistd::pipe().map(|(a, b)| (a, File::from(b))).unwrap();
+        let (hears, to) = nix::unistd::pipe().unwrap();
+        let mut tell = move |frame: &Frame<'_>| {
+            let mut out = Vec::new();
+            Encoding::Binary.write(frame, &Limits::DEFAULT, &mut out).unwrap();
+            tells.write_all(&out).unwrap();
+        };
+        let mut link = Link::new(from.into(), to.into());
+        link.say(&hello()).unwrap();
+        let welcome = Welcome {
+            versions: Versions::CURRENT,
+            limits: Limits::DEFAULT,
+            group: "pay".into(),
+            node: "node1".into(),
+            code_page: "utf-8".into(),
+            time_zone: "UTC".into(),
+            services: vec![],
+            files: vec![],
+        };
+        tell(&Frame::Welcome(welcome));
+        link.welcome().unwrap();
+        link.say(&Frame::Ready(Ready {})).unwrap();
+        let turn = Turn(1);
+        tell(&Frame::Begin(Begin { turn, calls: vec![call()] }));
+        assert!(link.begun().unwrap().is_some());
+        assert_eq!(link.awake.looked(), 0, "no call was under way");
+        link.say(&ask(turn)).unwrap();
+        let rows = Rows { changed: 0, rest: Rest::None, rows: Grid::default() };
+        tell(&Frame::Answer(Answer { turn, results: vec![Outcome::Rows(rows)] }));
+        link.answer(|answer| assert_eq!(answer.turn, turn)).unwrap();
+        let many = available_parallelism().map_or(1, std::num::NonZero::get) > 1;
+        assert_eq!(link.awake.looked(), u64::from(many));
+        // Its engine is gone while it waits for an answer.
+        link.say(&ask(turn)).unwrap();
+        drop((tell, hears));
+        assert!(matches!(link.answer(|_| ()), Err(Over::Closed)));
     }
 }

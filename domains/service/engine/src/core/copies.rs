@@ -220,7 +220,7 @@ mod tests {
     /// What is told once the thread has copied what it could.
     fn beside(inbox: &Inbox<Letter>) -> Result<(), Trouble> {
         loop {
-            inbox.wait(&[], None);
+            inbox.wait(&[], None, None);
             match inbox.take().pop() {
                 Some(Letter::Copied(copied)) => return copied,
                 Some(_) => panic!("nobody else writes"),
@@ -286,7 +286,7 @@ mod tests {
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(dies)).is_err());
         moved.notify_one();
         let heard = loop {
-            inbox.wait(&[], None);
+            inbox.wait(&[], None, None);
             if let Some(letter) = inbox.take().pop() {
                 break letter;
             }

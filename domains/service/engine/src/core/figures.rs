@@ -12,7 +12,8 @@ impl Hall {
         let services = self.desks.iter().filter_map(|(number, desk)| self.of(*number, desk));
         let (pending, held) = (self.table.pending(), self.replies.len());
         let services = services.collect();
-        Figures { pending, held, services, failover: self.failover }
+        let (awake, failover) = (self.awake.looked(), self.failover);
+        Figures { pending, held, services, awake, failover }
     }
 
     fn of(&self, number: ServiceNumber, desk: &Desk) -> Option<OfService> {

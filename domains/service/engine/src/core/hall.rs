@@ -15,6 +15,7 @@ use tsugi_service_rules::stored::{self, Stored};
 use tsugi_service_rules::worker::{life, pool};
 use tsugi_store::{Failover, Reply};
 use tsugi_vocabulary::Moment;
+use tsugi_worker::Awake;
 
 use super::block::{Blocked, Blocking};
 use super::copies::Copies;
@@ -26,7 +27,7 @@ use super::reading::Readings;
 use super::resolve::Resolving;
 use super::small::Small;
 use super::way::Way;
-use super::{Letter, Waiter, earliest};
+use super::{Letter, Waiter};
 use crate::clock;
 use crate::fatal::Fatal;
 use crate::inbox::{Inbox, Polled};
@@ -62,7 +63,9 @@ pub(super) struct Hall {
     /// Taken out of the inbox and not read yet.
     letters: VecDeque<Letter>,
     /// What the last wait has seen of the workers' pipes, until they are heard.
-    polled: Polled,
+    pub(super) polled: Polled,
+    /// Whether waiting awake for workers that have a call pays.
+    pub(super) awake: Awake,
     pub(super) settings: Settings,
     pub(super) way: Way,
     pub(super) watch: Watch,
@@ -141,6 +144,7 @@ impl Hall {
             inbox,
             letters: VecDeque::new(),
             polled: Polled::No,
+            awake: Awake::default(),
             way,
             watch,
             table: Table::new(settings.calls),
@@ -212,7 +216,7 @@ impl Hall {
     }
 
     /// Which pools want to be woken, and when. Nothing is started for a service that cannot run.
-    fn pools(&self) -> impl Iterator<Item = (ServiceNumber, Moment)> + '_ {
+    pub(super) fn pools(&self) -> impl Iterator<Item = (ServiceNumber, Moment)> + '_ {
         let may = |number| !self.settings.closed.contains_key(number);
         let open = self.desks.iter().filter(move |(number, _)| may(*number));
         open.filter_map(|(number, desk)| Some((*number, desk.pool.wake_at()?)))
@@ -312,39 +316,6 @@ impl Hall {
     /// Whether the sitting wants to be woken now.
     pub(super) fn is_due(&self) -> bool {
         self.sitting.wake_at().is_some_and(|at| at <= clock::now())
-    }
-
-    /// Waits for a letter, a worker or a timer.
-    pub(super) fn wait(&mut self, also: Option<Moment>) {
-        if self.can_hear() {
-            return;
-        }
-        let pools = self.pools().map(|(_, at)| at);
-        let small = (!self.small.is_empty()).then_some(self.small_after);
-        let readings = self.readings.wake_at();
-        let store = match &self.way {
-            // Of files nothing is done while a call has the writer.
-            Way::Beside(_) => {
-                let files = [self.lacking.at, self.sweep_at];
-                let [lacking, sweep] = files.map(|at| at.filter(|_| self.turn.is_none()));
-                [self.purge_at(), lacking, sweep, readings]
-            }
-            // What else is looked after there is waited for by who gives it to clerks.
-            Way::Sessions(_) => [None, None, None, readings],
-        };
-        let own = [self.table.wake_at(), self.sitting.wake_at(), small];
-        let own = own.into_iter().chain(store).chain([also]);
-        let until = earliest(own.flatten().chain(pools));
-        let speaks = |desk: &Desk, worker| !desk.ended.contains(worker);
-        let links = self
-            .desks
-            .values()
-            .flat_map(|desk| desk.links.iter().filter(move |(worker, _)| speaks(desk, worker)));
-        let mut fds = Vec::new();
-        for (_, link) in links {
-            link.descriptors(&mut fds);
-        }
-        self.polled = self.inbox.wait(&fds, until);
     }
 
     pub(super) fn tell_table(&mut self, event: Event) {

@@ -254,9 +254,12 @@ impl Link for Pipes {
     }
 
     fn may_speak(&self) -> bool {
-        let call = self.talk.under_way() != tsugi_frames::Turn::NONE;
         let early = !self.heard_early.is_empty();
-        call || early || self.unread != Unheard::Nothing || self.out.unsent() > 0
+        self.has_call() || early || self.unread != Unheard::Nothing || self.out.unsent() > 0
+    }
+
+    fn has_call(&self) -> bool {
+        self.talk.under_way() != tsugi_frames::Turn::NONE
     }
 
     fn unheard(&self) -> Unheard {

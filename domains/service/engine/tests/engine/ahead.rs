@@ -136,3 +136,23 @@ async fn a_library_goes_on_from_call_to_call_and_each_is_carried_out_once() {
     assert_eq!(stand.value(), 60);
     engine.hand_over(Span::secs(2));
 }
+
+#[tokio::test]
+async fn an_engine_waits_awake_for_the_words_of_a_call_and_never_while_there_is_none() {
+    let mut stand = Stand::new();
+    let processes = Box::new(counting(&stand));
+    let (engine, _last) = stand.engine_with(workers(1), processes, |_| {});
+    let calls = engine.calls();
+    for serial in 1..=5 {
+        let Answer::Reply(reply) = call(&calls, serial, "add n").await else { panic!("no reply") };
+        assert_eq!(reply.body, serial.to_string().into_bytes());
+    }
+    let awake = calls.figures().await.unwrap().awake;
+    let many = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) > 1;
+    assert_eq!(awake > 0, many, "{awake} times");
+    // Each of these wakes the core, and it waits again.
+    for _ in 0..100 {
+        assert_eq!(calls.figures().await.unwrap().awake, awake);
+    }
+    engine.hand_over(Span::secs(1));
+}
