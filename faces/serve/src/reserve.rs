@@ -283,6 +283,10 @@ impl Inner {
 
     /// Starts what is missing, and hears it until it is ready.
     fn fill(self: &Arc<Self>) {
+        if self.is_given_up() {
+            let group = &self.around.group;
+            return self.say(&messages::serve_readiness_given_up(group, ENDS_MOST));
+        }
         let wanted = self.wanted();
         if !self.start(&wanted) {
             return;
@@ -291,11 +295,6 @@ impl Inner {
         let mut state = self.state();
         loop {
             let Phase::Away(_) = state.phase else { return };
-            if state.ended >= ENDS_MOST {
-                state.ready.clear();
-                state.phase = Phase::Standing;
-                return self.cannot(format!("{ENDS_MOST}"));
-            }
             let stages: Vec<Loads> = state.ready.iter_mut().map(|one| one.early.hear()).collect();
             if stages.contains(&Loads::Never) || Instant::now() > until {
                 state.ended += 1;
@@ -312,6 +311,17 @@ impl Inner {
             let waited = self.changed.wait_timeout(state, HEARD);
             state = waited.expect("nobody dies with the lock").0;
         }
+    }
+
+    /// Whether so many have ended that none is started any more; then none is left.
+    fn is_given_up(&self) -> bool {
+        let mut state = self.state();
+        let given_up = matches!(state.phase, Phase::Away(_)) && state.ended >= ENDS_MOST;
+        if given_up {
+            state.ready.clear();
+            state.phase = Phase::Standing;
+        }
+        given_up
     }
 
     fn say_ready(&self, wanted: &[Wanted]) {

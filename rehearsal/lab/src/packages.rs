@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::Trouble;
 use crate::host::{Host, data};
-use crate::product::Status;
+use crate::product::{Status, copies_of};
 use crate::stage::Stage;
 
 /// How long a host may take to look.
@@ -51,7 +51,10 @@ pub fn unlike(stage: &Stage, before: &Value, (old, after): (usize, &Status)) -> 
     if said(&hosts[new], &runs).is_empty() {
         return Some(format!("no worker on {} runs {id}", hosts[new].name));
     }
-    let left = format!("grep -l {id} /proc/[0-9]*/maps; find {OWN} -name '*{id}*'");
+    // Its own copy it keeps, and workers that stand ready by that.
+    let (there, copies) = (data(stage.served().volume()), copies_of(stage.served().group));
+    let on_volume = format!("grep -l {there}/packages/{id} /proc/[0-9]*/maps");
+    let left = format!("{on_volume}; find {OWN} -name '*{id}*' -not -path '{copies}/{id}'");
     let left = said(&hosts[old], &left);
     (!left.is_empty()).then(|| format!("{} has something of {id} still: {left}", hosts[old].name))
 }

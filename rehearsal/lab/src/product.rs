@@ -26,7 +26,7 @@ pub use config::{Plan, Planted, Profile, Serves, Shape, small_address};
 pub use fence::{DeviceTests, ask_by_hand};
 pub use full::misplaced;
 pub use postgres::fill as fill_database;
-pub use report::{TOKEN, fill_first, fill_second};
+pub use report::{TOKEN, copies_of, fill_first, fill_second};
 pub use served::{GROUP, Program, Served};
 pub use status::{GroupStatus, Status};
 

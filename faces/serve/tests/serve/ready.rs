@@ -194,6 +194,26 @@ fn one_that_ends_while_it_stands_ready_is_replaced() {
 }
 
 #[test]
+fn those_that_end_again_and_again_are_given_up_until_a_volume_was_here() {
+    let (place, volume, id) = visited();
+    let _standby = stand_by(&place);
+    let folder = copies(&place).join(id.to_string());
+    until("they are given up", || {
+        for pid in mapped(&folder) {
+            // It may have ended by now.
+            kill(Pid::from_raw(pid), Signal::SIGKILL).ok();
+        }
+        said(&place).contains("TSUG20623").then_some(())
+    });
+    until("none is left", || mapped(&folder).is_empty().then_some(()));
+    let mut owner = Part::ready(place.activate(&volume, "e1.2"));
+    assert_eq!(call_until_answered(place.address, 1, "add a").body, "1", "no pool has counted it");
+    give_back(&mut owner);
+    fs::write(said_in(&place), "").unwrap();
+    ready(&place, id);
+}
+
+#[test]
 fn a_folder_in_which_others_write_or_that_another_daemon_has_is_not_used() {
     let (place, volume, id) = visited();
     fs::set_permissions(copies(&place), fs::Permissions::from_mode(0o777)).unwrap();

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use tsugi_package::deploy::{Go, Next, Unended};
-use tsugi_package::shelf::Step;
+use tsugi_package::deployed::Deployed;
+use tsugi_package::shelf::{Shelf, Step};
+use tsugi_package::{Refused, Trouble};
 use tsugi_service_rules::package::{Event, Order, Row, State};
 
 use super::volume::{Volume, half};
@@ -185,4 +187,47 @@ fn what_the_store_does_not_take_is_told_and_done_again() {
         volume.table.fails = None;
         assert_eq!(volume.deploy(&source).unwrap().1.state, State::Current);
     }
+}
+
+#[test]
+fn a_copy_on_another_shelf_that_dies_after_any_step_is_none_or_whole_and_is_repeated() {
+    let mut volume = Volume::new();
+    let source = volume.source("one");
+    let (id, _) = volume.deploy(&source).unwrap();
+    let deployed = Deployed::load(&volume.shelf, id).unwrap();
+    let folder = tempfile::TempDir::new().unwrap();
+    let copies = Shelf::open(&folder.path().join("copies")).unwrap();
+    let steps = copies.taking(&deployed).len();
+    for (done, death) in (0..=steps).flat_map(|done| [(done, Death::Before), (done, Death::Within)])
+    {
+        let all = copies.taking(&deployed);
+        all[..done].iter().for_each(|step| step.take().unwrap());
+        if let (Death::Within, Some(next)) = (death, all.get(done)) {
+            half(next);
+        }
+        let whole = copies.place(id).exists();
+        assert_eq!(whole, done + 1 >= steps, "its name is given last: {done} of {steps}");
+        if whole {
+            let copy = Deployed::load(&copies, id).unwrap();
+            assert_eq!(copy.manifest, deployed.manifest);
+            let data = copy.manifest.data.iter().any(|data| copy.data(data).is_ok());
+            assert!(!data, "data are their volume's");
+        }
+        copies.deleting(id).unwrap().iter().for_each(|step| step.take().unwrap());
+        assert!(copies.ids().unwrap().is_empty(), "{done} {death:?}");
+    }
+}
+
+#[test]
+fn what_was_changed_on_its_volume_is_not_copied() {
+    let mut volume = Volume::new();
+    let source = volume.source("one");
+    let (id, _) = volume.deploy(&source).unwrap();
+    let deployed = Deployed::load(&volume.shelf, id).unwrap();
+    std::fs::write(volume.shelf.place(id).join("commands/echo"), "#!/bin/sh\necho two\n").unwrap();
+    let folder = tempfile::TempDir::new().unwrap();
+    let copies = Shelf::open(&folder.path().join("copies")).unwrap();
+    let done: Result<(), _> = copies.taking(&deployed).iter().try_for_each(Step::take);
+    assert!(matches!(done, Err(Trouble::Refused(Refused::Hash { .. }))), "{done:?}");
+    assert!(!copies.place(id).exists());
 }

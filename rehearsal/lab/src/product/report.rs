@@ -50,6 +50,12 @@ pub fn control_of(group: &str) -> String {
     format!("/run/tsugi-{group}")
 }
 
+/// Where a node keeps its copies of a group's packages.
+#[must_use]
+pub fn copies_of(group: &str) -> String {
+    format!("/var/lib/tsugi-{group}")
+}
+
 /// The groups of one service as they stand in a rehearsal's file.
 pub(super) fn text(served: &Served, policy: &Policy) -> String {
     let number = served.number();
@@ -240,6 +246,7 @@ mod tests {
                 let listens = Value::String(served.at().to_string());
                 assert!(run.contains(&listens) && run[0].as_str() == Some("/run/bin/tsugi"));
                 assert!(run.contains(&Value::String(control_of(served.group))));
+                assert!(run.contains(&Value::String(copies_of(served.group))));
             }
             for foreign in ["host1", "/usr/bin", "sharevg", "\"/u0"] {
                 assert!(!text.contains(foreign), "{foreign}: {text}");
