@@ -15,6 +15,7 @@ mod core;
 mod counting;
 mod held;
 mod killed;
+mod members;
 mod nested;
 mod outside;
 mod parallel;
@@ -26,7 +27,6 @@ mod resolvers;
 #[expect(dead_code, reason = "its own room uses more of it")]
 #[path = "../../../../../foundation/store/tests/postgres/server.rs"]
 mod server;
-mod shared;
 mod spelled;
 mod support;
 mod upkeep;

@@ -12,7 +12,7 @@ use crate::world::{Read, World, counted};
 #[test]
 fn a_confirm_far_beyond_all_that_is_known_of_its_client_is_refused_and_ends_no_life() {
     let mut world = World::new(Limits { window: 3, ..Limits::default() });
-    let beyond = |last| {
+    let beyond = |last: u64| {
         let lowest = Serial::new(last + 1).unwrap();
         Some(Refusal::WindowFull { lowest, most: 3 })
     };
