@@ -1,5 +1,8 @@
 //! What a program asks of the store within its unit of work.
 
+/// Why a statement is refused where only reading is done.
+pub(crate) const ONLY_READS: &str = "a service that only reads may not write";
+
 /// A value of a column.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {

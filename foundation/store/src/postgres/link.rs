@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::Object;
 use futures_util::TryStreamExt as _;
+use tokio_postgres::CancelToken;
 use tokio_postgres::error::SqlState;
 
 use super::Postgres;
@@ -71,6 +72,11 @@ pub(super) struct Answer {
 }
 
 impl Link {
+    /// What ends a statement of it.
+    pub(super) fn token(&self) -> CancelToken {
+        self.object.cancel_token()
+    }
+
     pub(super) fn look(&self, id: &Id, change: Option<Change>) -> Look {
         let Backend { pid: session, began, .. } = self.backend;
         Look { id: id.clone(), session, began, change }
@@ -190,7 +196,7 @@ impl Postgres {
         // Given back, so that it is cleaned when it is taken.
         drop(former);
         let link = self.taken(known)?;
-        self.cancel.points_at(Some(link.object.cancel_token()));
+        self.cancel.points_at(Some(link.token()));
         self.unit = Some(link);
         Ok(())
     }

@@ -45,7 +45,7 @@ impl Postgres {
     /// It is not ours to write, the server cannot keep what a store promises, or sessions of an
     /// older run do not end.
     pub fn open(server: &str, claim: &Claim) -> Result<Self, OpenRefused> {
-        let mut session = Self::unclaimed(server, claim, Cancel::default())?;
+        let mut session = Self::unclaimed(server, claim)?;
         session.claimed(server)?;
         let (all, own) = names(claim);
         let values = [Value::Text(all), Value::Text(own)];
@@ -60,19 +60,10 @@ impl Postgres {
     /// # Errors
     /// As [`Postgres::open`].
     pub fn another(server: &str, claim: &Claim) -> Result<Self, OpenRefused> {
-        Self::unclaimed(server, claim, Cancel::default())
+        Self::unclaimed(server, claim)
     }
 
-    /// A further session of the same run, whose statements are ended by this.
-    pub(super) fn halted_by(
-        server: &str,
-        claim: &Claim,
-        cancel: Cancel,
-    ) -> Result<Self, OpenRefused> {
-        Self::unclaimed(server, claim, cancel)
-    }
-
-    fn unclaimed(server: &str, claim: &Claim, cancel: Cancel) -> Result<Self, OpenRefused> {
+    fn unclaimed(server: &str, claim: &Claim) -> Result<Self, OpenRefused> {
         let refused = |what: &dyn std::fmt::Display| failed(server, &what.to_string());
         let mut config: Config =
             server.parse().map_err(|error: tokio_postgres::Error| refused(&error))?;
@@ -93,7 +84,7 @@ impl Postgres {
         let claim = claim.clone();
         let mut session = Self {
             unit: None,
-            cancel,
+            cancel: Cancel::default(),
             before: String::new(),
             beside: None,
             pool,

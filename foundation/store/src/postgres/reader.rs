@@ -1,6 +1,7 @@
 //! Reading beside units of work, for services that only read: a session of its own, which writes
 //! nothing and keeps nothing.
 
+use super::unit::halted;
 use super::{Cancel, Isolation, Postgres};
 use crate::{Claim, Op, Outcome, Trouble};
 
@@ -19,7 +20,12 @@ pub struct PostgresReader {
 enum View {
     Closed,
     Open,
+    /// It was open, and went with the session of a statement that was to be ended.
+    Gone,
 }
+
+/// Why nothing more is read for a call then.
+const GONE: &str = "what it has read until now was of a session that is ended";
 
 impl PostgresReader {
     /// One of the run that has claimed a store on a server.
@@ -36,7 +42,7 @@ impl PostgresReader {
     }
 
     /// Runs an operation that reads. All from the first to [`PostgresReader::release`] see the
-    /// store as it was then.
+    /// store as it was then; once one was interrupted, nothing more is read until then.
     ///
     /// # Errors
     /// [`Trouble::Refused`]: it writes, means nothing or was interrupted. All else: it could not
@@ -45,19 +51,21 @@ impl PostgresReader {
         let session = match &mut self.session {
             Some(session) => session,
             none => {
-                let opened = Postgres::halted_by(&self.server, &self.claim, self.cancel.clone());
+                let opened = Postgres::another(&self.server, &self.claim);
                 none.insert(opened.map_err(|refused| Trouble::Away(refused.to_string()))?)
             }
         };
-        if self.view == View::Closed {
-            session.owned(Isolation::Reading)?;
-            self.view = View::Open;
+        match self.view {
+            View::Closed => session.owned(Isolation::Reading)?,
+            View::Open => {}
+            View::Gone => return Err(Trouble::Refused(halted(GONE.to_owned()))),
         }
-        let read = session.read_only(op);
-        if let Err(Trouble::Refused(_)) | Ok(_) = &read {
-            return read;
-        }
-        self.view = View::Closed;
+        let read = session.read_only(op, &self.cancel);
+        self.view = match &read {
+            Ok(_) | Err(Trouble::Refused(_)) if session.is_in_unit() => View::Open,
+            Ok(_) | Err(Trouble::Refused(_)) => View::Gone,
+            Err(_) => View::Closed,
+        };
         read
     }
 

@@ -1,19 +1,17 @@
 //! A unit of work: a transaction whose first write was its call's row, so that another node that
 //! has the same call waits before its program runs.
 
-use super::link::Fault;
+use super::cancel::Sent;
+use super::link::{Fault, Link};
 use super::record::{Place, blamed};
-use super::{Isolation, Postgres};
+use super::{Cancel, Isolation, Postgres};
 use crate::file::{OnFile, OnFiles};
-use crate::op::{of_the_record, waits_for_the_commit};
+use crate::op::{ONLY_READS, of_the_record, waits_for_the_commit};
 use crate::store::{Call, Finished, Nested, Work};
 use crate::{LARGEST_OUTCOME, Op, Outcome, Reply, Row, SqlError, Trouble, Value};
 
 /// What is said of an operation that gives back more than [`LARGEST_OUTCOME`].
 pub(super) const TOO_MUCH: &str = "a statement gives back too much";
-
-/// Why a statement is refused where only reading is done.
-const WRITES: &str = "a service that only reads may not write";
 
 /// The code of a statement that was ended.
 const HALTED: &str = "57014";
@@ -83,25 +81,36 @@ impl Postgres {
         }
     }
 
-    /// Runs an operation in a transaction that reads.
-    pub(super) fn read_only(&mut self, op: &Op) -> Result<Outcome, Trouble> {
+    /// Runs an operation in a transaction that reads; it alone is ended by `cancel`. Where the
+    /// server was told to end it the session is not there any more: that word may come late, and
+    /// would end a statement of ours, or of the next call.
+    pub(super) fn read_only(&mut self, op: &Op, cancel: &Cancel) -> Result<Outcome, Trouble> {
         self.stands()?;
         self.save();
+        cancel.points_at(self.unit.as_ref().map(Link::token));
         let done = match op {
             Op::Sql { .. } | Op::Read { .. } => self.operate(op),
             Op::Define { .. } => Err(Fault::ReadOnly),
         };
+        let sent = cancel.points_at(None);
+        if sent == Sent::Word {
+            self.cut();
+        }
         let error = match done {
             Ok(outcome) => {
-                self.first(RELEASE);
+                if sent == Sent::Nothing {
+                    self.first(RELEASE);
+                }
                 return Ok(outcome);
             }
             Err(Fault::Said(error)) => error,
-            Err(Fault::Halted(text)) => SqlError { code: HALTED.to_owned(), text },
+            Err(Fault::Halted(text)) => halted(text),
             Err(Fault::ReadOnly) => writes(),
             Err(fault) => return Err(self.ended(fault)),
         };
-        self.take_back()?;
+        if sent == Sent::Nothing {
+            self.take_back()?;
+        }
         Err(Trouble::Refused(error))
     }
 
@@ -113,6 +122,10 @@ impl Postgres {
     fn take_back(&mut self) -> Result<(), Trouble> {
         self.first(TAKE_BACK);
         self.plain(RELEASE)
+    }
+
+    pub(super) const fn is_in_unit(&self) -> bool {
+        self.unit.is_some()
     }
 
     /// Whether the unit of work is still there.
@@ -190,9 +203,14 @@ impl Postgres {
     }
 }
 
+/// That a statement was ended.
+pub(super) fn halted(text: String) -> SqlError {
+    SqlError { code: HALTED.to_owned(), text }
+}
+
 /// That a service that only reads has changed something.
 fn writes() -> SqlError {
-    SqlError { code: "0".to_owned(), text: WRITES.to_owned() }
+    SqlError { code: "0".to_owned(), text: ONLY_READS.to_owned() }
 }
 
 /// The first word of a statement.

@@ -12,8 +12,8 @@ use super::clients::Clients;
 use super::open::{FILE, STEADY};
 use super::permit::{Permit, Whose};
 use super::record::{find, row_of, seen};
-use super::{Interrupt, outside, refused};
-use crate::op::{of_the_record, waits_for_the_commit};
+use super::{Interrupt, refused};
+use crate::op::{ONLY_READS, of_the_record, waits_for_the_commit};
 use crate::{
     Id, LARGEST_OUTCOME, Op, Outcome, Request, Row, Seen, SqlError, Stored, Trouble, Value,
 };
@@ -167,7 +167,7 @@ impl Reader {
             Op::Sql { text, .. } | Op::Read { text, .. } => {
                 self.reads_only(text).and_then(|()| self.operate(op))
             }
-            Op::Define { .. } => Err(Unable::Refused(WRITES)),
+            Op::Define { .. } => Err(Unable::Refused(ONLY_READS)),
         };
         done.map_err(|unable| match &unable {
             Unable::Sql(error) => match error.sqlite_error_code() {
@@ -195,15 +195,12 @@ impl Reader {
             return Ok(());
         }
         let reads = self.connection.prepare_cached(text)?.readonly();
-        if reads { Ok(()) } else { Err(Unable::Refused(WRITES)) }
+        if reads { Ok(()) } else { Err(Unable::Refused(ONLY_READS)) }
     }
 }
 
 const VIEW: &str = "/*tsugi*/ BEGIN";
 const RELEASE: &str = "/*tsugi*/ ROLLBACK";
-
-/// Why a statement is refused where only reading is done.
-const WRITES: &str = "a service that only reads may not write";
 
 /// What it means that nothing could be read.
 fn unread(error: &rusqlite::Error) -> Trouble {
@@ -263,7 +260,7 @@ pub(super) fn operate(connection: &Connection, op: &Op) -> Result<Outcome, Unabl
             let mut statement = connection.prepare_cached(text)?;
             match statement.readonly() {
                 true => run(connection, &mut statement, rows),
-                false => Err(Unable::Refused(WRITES)),
+                false => Err(Unable::Refused(ONLY_READS)),
             }
         }
         Op::Define { .. } => run(connection, &mut connection.prepare(text)?, rows),

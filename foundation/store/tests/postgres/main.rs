@@ -5,6 +5,7 @@
 
 mod lost;
 mod members;
+mod reading;
 mod server;
 mod way;
 
