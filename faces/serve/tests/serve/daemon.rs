@@ -240,6 +240,10 @@ pub fn call_until_answered(to: SocketAddr, serial: u64, body: &str) -> Answer {
             Ok(answer)
         });
         match answered {
+            // It is under way, perhaps by a session of who was killed.
+            Ok(answer) if answer.head.contains("retry-after") => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
             Ok(answer) if answer.status != 503 => return answer,
             Ok(_) | Err(_) => std::thread::sleep(Duration::from_millis(2)),
         }

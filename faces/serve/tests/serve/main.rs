@@ -13,3 +13,6 @@ mod server;
 mod services;
 mod standby;
 mod volume;
+#[expect(dead_code, reason = "its own room uses more of it")]
+#[path = "../../../../foundation/store/tests/postgres/way.rs"]
+mod way;

@@ -1,8 +1,9 @@
 //! Several members of a group, each a daemon of its own, share what one PostgreSQL keeps.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -20,8 +21,8 @@ use crate::volume::{GROUP, Volume};
 const SECRET: &str = "it's \\ a secret";
 
 /// A database with the counter, and its owner, who has a password.
-struct Shared<'a> {
-    database: Database<'a>,
+pub struct Shared<'a> {
+    pub database: Database<'a>,
     password: PathBuf,
 }
 
@@ -37,7 +38,7 @@ fn claim(run: i64) -> Claim {
 }
 
 impl<'a> Shared<'a> {
-    fn new(server: &'a Server, volumes: &[&Volume]) -> Self {
+    pub fn new(server: &'a Server, volumes: &[&Volume]) -> Self {
         let database = server.database();
         let name = &database.name;
         let quoted = SECRET.replace('\'', "''");
@@ -78,18 +79,35 @@ impl<'a> Shared<'a> {
     }
 
     fn server(&self) -> String {
-        let folder = self.database.server.folder.path().display();
-        format!("host={folder} user=pay dbname={}", self.database.name)
+        self.server_by(self.database.server.folder.path())
+    }
+
+    /// Its server, by a socket in a folder.
+    fn server_by(&self, folder: &Path) -> String {
+        format!("host={} user=pay dbname={}", folder.display(), self.database.name)
     }
 
     /// The command of a member's daemon.
-    fn member(&self, name: &str, volume: &Volume) -> (Command, std::net::SocketAddr) {
+    fn member(&self, name: &str, volume: &Volume) -> (Command, SocketAddr) {
         let address = own_address();
-        let mut command = Daemon::start(volume, address, "e1.1");
-        command.args(["--postgres", &self.server(), "--member", name, "--sessions", "3"]);
-        command.args(["--call-limit", "60000"]);
-        command.arg("--password-file").arg(&self.password);
+        let folder = self.database.server.folder.path();
+        let command = self.member_by((name, volume), (address, "e1.1"), folder);
         (command, address)
+    }
+
+    /// The command of one that is at an address under an epoch, and reaches its server by a socket
+    /// in a folder.
+    pub fn member_by(
+        &self,
+        (name, volume): (&str, &Volume),
+        (address, epoch): (SocketAddr, &str),
+        folder: &Path,
+    ) -> Command {
+        let mut command = Daemon::start(volume, address, epoch);
+        command.args(["--postgres", &self.server_by(folder), "--member", name]);
+        command.args(["--sessions", "3", "--call-limit", "60000"]);
+        command.arg("--password-file").arg(&self.password);
+        command
     }
 
     fn ready(&self, name: &str, volume: &Volume) -> Daemon {
@@ -131,7 +149,7 @@ impl<'a> Shared<'a> {
         }
     }
 
-    fn value(&self) -> String {
+    pub fn value(&self) -> String {
         self.database.ask("SELECT value FROM counter WHERE name = 'a'")
     }
 }

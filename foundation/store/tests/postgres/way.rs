@@ -24,6 +24,9 @@ pub enum Fate {
     Unanswered,
     /// It gets there, and the process that has it is killed at once.
     Killed,
+    /// It gets there and is carried out, and the process that has done it is killed before its
+    /// answer is told.
+    KilledBehind,
 }
 
 pub type Judge = dyn Fn(&[u8]) -> Fate + Send + Sync;
@@ -54,6 +57,8 @@ struct Here {
     /// Whether the next answer is lost: the server has done by then what it was asked for, and
     /// nobody can end it before.
     loses: AtomicBool,
+    /// Whether the process that gives it is killed then.
+    kills: AtomicBool,
 }
 
 /// Carries answers; the first ones tell which process gives them.
@@ -65,6 +70,10 @@ fn answered(mut server: UnixStream, mut client: UnixStream, here: &Here) {
         if let (0, Some(key)) = (process.load(Ordering::SeqCst), key) {
             let pid = i32::from_be_bytes([key[5], key[6], key[7], key[8]]);
             process.store(pid, Ordering::SeqCst);
+        }
+        if here.kills.load(Ordering::SeqCst) {
+            kill(Pid::from_raw(process.load(Ordering::SeqCst)), Signal::SIGKILL)
+                .expect("it is the server's");
         }
         if here.loses.load(Ordering::SeqCst) || client.write_all(&bytes[..length]).is_err() {
             break;
@@ -78,7 +87,8 @@ fn carried(mut client: UnixStream, mut server: UnixStream, judge: &Judge, here: 
     let mut bytes = [0; 65536];
     while let Ok(length @ 1..) = client.read(&mut bytes) {
         let fate = judge(&bytes[..length]);
-        if fate == Fate::Unanswered {
+        if let Fate::Unanswered | Fate::KilledBehind = fate {
+            here.kills.store(fate == Fate::KilledBehind, Ordering::SeqCst);
             here.loses.store(true, Ordering::SeqCst);
             drop(server.write_all(&bytes[..length]));
             return;
