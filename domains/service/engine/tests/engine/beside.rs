@@ -26,19 +26,10 @@ use crate::programs::{cobol, ward};
 use crate::records::{COUNTING, counting, records};
 use crate::server::Server;
 use crate::support::{
-    Puppets, Runs, Stand, apart, asked, call, done, id, in_parallel, life, text, workers,
+    Puppets, Runs, Stand, apart, ask, asked, call, done, id, in_parallel, life, reached, text,
+    workers,
 };
 use crate::way::{Fate, way};
-
-fn ask(calls: &Calls, serial: u64) -> JoinHandle<Answer> {
-    let calls = calls.clone();
-    tokio::spawn(async move { call(&calls, serial, "a").await })
-}
-
-async fn reached(stand: &Stand, gate: &'static str, many: usize) {
-    let gates = stand.gates.clone();
-    spawn_blocking(move || gates.reached(gate, many)).await.unwrap();
-}
 
 /// Asks for a call until the store is there and nobody is met.
 async fn answered(calls: &Calls, id: CallId, body: &str) -> Answer {

@@ -13,7 +13,7 @@ use tsugi_service_rules::worker::pool;
 use tsugi_store::{Ending, Op, Value, suite};
 use tsugi_vocabulary::Span;
 
-use crate::support::{Gates, Stand, asked, id, text, workers};
+use crate::support::{Gates, Stand, asked, id, reached, text, workers};
 
 /// Does what its body says, step by step: `add`, `call NAME BODY`, `chain N`, `who`, `pass GATE`,
 /// `held N` at that number, `refuse`, `panic`. The steps of whom it calls are parted by commas.
@@ -180,11 +180,6 @@ async fn told(calls: &Calls, service: &str, serial: u64, body: &str) -> String {
     let again = calls.call(of(service, serial, body)).await;
     assert_eq!(answer, again, "{body}: it is stored");
     text(&answer)
-}
-
-async fn reached(stand: &Stand, gate: &'static str, many: usize) {
-    let gates = stand.gates.clone();
-    tokio::task::spawn_blocking(move || gates.reached(gate, many)).await.unwrap();
 }
 
 #[tokio::test]

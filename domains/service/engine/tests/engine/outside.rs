@@ -11,7 +11,7 @@ use tsugi_service_rules::worker::pool;
 use tsugi_store::{Ending, suite};
 use tsugi_vocabulary::Span;
 
-use crate::support::{Puppets, Stand, asked, call, done, id, text, workers};
+use crate::support::{Puppets, Stand, asked, call, done, id, reached, text, workers};
 
 on_both! {
     calls_of_one_order_key_run_one_after_the_other,
@@ -37,11 +37,6 @@ pub fn kinds(stand: &Stand) -> Vec<i64> {
     let reader = rusqlite::Connection::open(path).expect("it opens");
     let mut kinds = reader.prepare("SELECT kind FROM tsugi_reply ORDER BY serial").unwrap();
     kinds.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
-}
-
-async fn reached(stand: &Stand, gate: &'static str, many: usize) {
-    let gates = stand.gates.clone();
-    tokio::task::spawn_blocking(move || gates.reached(gate, many)).await.unwrap();
 }
 
 fn asks(calls: &Calls, serial: u64, body: &'static str) -> tokio::task::JoinHandle<Answer> {

@@ -16,7 +16,9 @@ use tsugi_service_rules::refusal::Busy;
 use tsugi_store::{Claim, Op, Value, suite};
 use tsugi_vocabulary::Span;
 
-use crate::support::{Stand, apart, asked, call, id, in_parallel, life, text, workers};
+use crate::support::{
+    Stand, apart, ask, asked, call, id, in_parallel, life, reached, text, workers,
+};
 use crate::way::{Fate, way};
 
 /// Counts in the row that the body names.
@@ -112,16 +114,6 @@ fn member(stand: &Stand, name: &str, epoch: u64, server: &str) -> (Engine, Recei
 fn address(stand: &Stand) -> String {
     let database = stand.database.as_ref().unwrap();
     database.address(database.server.folder.path())
-}
-
-fn ask(calls: &Calls, serial: u64) -> JoinHandle<Answer> {
-    let calls = calls.clone();
-    tokio::spawn(async move { call(&calls, serial, "a").await })
-}
-
-async fn reached(stand: &Stand, gate: &'static str, many: usize) {
-    let gates = stand.gates.clone();
-    spawn_blocking(move || gates.reached(gate, many)).await.unwrap();
 }
 
 #[tokio::test]

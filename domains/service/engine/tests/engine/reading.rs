@@ -15,7 +15,7 @@ use tsugi_service_rules::worker::pool;
 use tsugi_store::{Ending, Op, Outcome, Trouble, Value, suite};
 use tsugi_vocabulary::Span;
 
-use crate::support::{Gates, Stand, asked, call, id, opened, start_opened, text, workers};
+use crate::support::{Gates, Stand, asked, call, id, opened, reached, start_opened, text, workers};
 
 /// Tells the number. What the body says may hold it or let it do something else.
 struct Look {
@@ -79,11 +79,6 @@ fn looks(serial: u64, body: &str) -> Asked {
 fn ask(calls: &Calls, serial: u64, body: &str) -> tokio::task::JoinHandle<Answer> {
     let (calls, asked) = (calls.clone(), looks(serial, body));
     tokio::spawn(async move { calls.call(asked).await })
-}
-
-async fn reached(stand: &Stand, gate: &'static str, many: usize) {
-    let gates = stand.gates.clone();
-    tokio::task::spawn_blocking(move || gates.reached(gate, many)).await.unwrap();
 }
 
 on_both! {

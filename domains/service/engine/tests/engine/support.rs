@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, LazyLock, Mutex};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tsugi_service_engine::worker::thread::{Desk, Program, Threads, Undo};
 use tsugi_service_engine::worker::{
     Answered, Begin, Ear, Gave, Heard, Link, Nursery, Said, Turn, Waits, Wants,
@@ -82,6 +83,18 @@ pub struct Counts {
     pub full: AtomicUsize,
     /// What it was asked for, in order.
     pub log: Mutex<Vec<&'static str>>,
+}
+
+/// Begins a call of the counter, beside whatever else its test does.
+pub fn ask(calls: &Calls, serial: u64) -> JoinHandle<Answer> {
+    let calls = calls.clone();
+    tokio::spawn(async move { call(&calls, serial, "a").await })
+}
+
+/// Waits until so many stand in front of a gate that is shut.
+pub async fn reached(stand: &Stand, gate: &'static str, many: usize) {
+    let gates = stand.gates.clone();
+    spawn_blocking(move || gates.reached(gate, many)).await.unwrap();
 }
 
 /// A store that is watched. Its commits pass the gate `commit`.
