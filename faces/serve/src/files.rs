@@ -6,7 +6,7 @@ use tsugi_files::outside::Form as Stand;
 use tsugi_package::Trouble as Unread;
 use tsugi_package::deploy::Whole;
 use tsugi_package::deployed::Deployed;
-use tsugi_package::manifest::{Form, Manifest};
+use tsugi_package::manifest::{File, Form, Manifest};
 use tsugi_service_engine::files::moving::{self, Existing, Unmoved};
 use tsugi_service_engine::files::{Declared, Files, TooLong, definition, fits};
 use tsugi_service_rules::package::Data;
@@ -69,9 +69,11 @@ pub fn make(
         if let Some(there) = Stored::of(&mut *unit).find(&file.name)? {
             let there = definition(&there).map_err(|flaw| NotMade::Flaw(name(), flaw))?;
             match Presence::of(&own, Some(&there)) {
-                Presence::Fits | Presence::Missing => continue,
+                Presence::Fits | Presence::Missing => {}
                 Presence::Differs => return Err(NotMade::Differs(name())),
             }
+            limited(unit, file)?;
+            continue;
         }
         let data = whole.manifest.data.iter().find(|data| data.file == file.name);
         let (Some(data), Data::OfNewFiles) = (data, loads) else { continue };
@@ -82,9 +84,31 @@ pub fn make(
         };
         let new = (file.name.as_str(), Existing::Refused);
         let made = moving::make(&mut *unit, new, &own, (form, &mut from), at);
-        made.map_err(|why| NotMade::Unmoved(name(), why))?;
+        let records = made.map_err(|why| NotMade::Unmoved(name(), why))?;
+        if let (Some(most), Some(quota)) = (file.most, most(file))
+            && records > most
+        {
+            let full = Unmoved::Full { record: most.saturating_add(1), most: quota };
+            return Err(NotMade::Unmoved(name(), full));
+        }
+        limited(unit, file)?;
     }
     Ok(())
+}
+
+/// A file has the quota of the package that became current last. Those that have more records
+/// keep them; nothing is added.
+fn limited(unit: &mut dyn Nested, file: &File) -> Result<(), NotMade> {
+    let mut files = Stored::of(unit);
+    let most = most(file);
+    match files.find(&file.name)? {
+        Some(there) if there.most != most => Ok(files.limit(&there, most)?),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn most(file: &File) -> Option<i64> {
+    file.most.map(|most| i64::try_from(most).unwrap_or(i64::MAX))
 }
 
 /// What the programs of a service may open: all files of its package, since one program may call
@@ -95,9 +119,9 @@ pub fn make(
 pub fn declared(deployed: &Deployed, service: &str) -> Result<Files, String> {
     let Manifest { files, .. } = &deployed.manifest;
     let needs = deployed.needs(service);
-    let one = |file: &tsugi_package::manifest::File| {
+    let one = |file: &File| {
         let definition = file.definition().map_err(|flaw| format!("{}: {flaw:?}", file.name))?;
-        let declared = Declared::new(&file.name, definition);
+        let declared = Declared::new(&file.name, definition).at_most(most(file));
         let needed = needs.contains(&file.name);
         Ok(if needed { declared } else { declared.made_by_programs() })
     };

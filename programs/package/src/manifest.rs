@@ -174,6 +174,9 @@ pub struct File {
     pub shortest: u32,
     /// Bytes of its longest record.
     pub longest: u32,
+    /// How many records it may have; 1 to [`quotas::RECORDS_MOST`]. Without one nobody counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most: Option<u64>,
     /// Its keys, the primary first.
     #[serde(default, rename = "key", skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<Key>,

@@ -42,6 +42,8 @@ pub struct Declared {
     pub read_duplicates: ReadDuplicates,
     /// Whether it has to be there before the first call.
     pub needed: Needed,
+    /// How many records one may have that a program makes; one that is there has its own.
+    pub most: Option<i64>,
 }
 
 impl Declared {
@@ -55,7 +57,14 @@ impl Declared {
             recreate: Recreate::Refused,
             read_duplicates: ReadDuplicates::default(),
             needed: Needed::Before,
+            most: None,
         }
+    }
+
+    /// A file that may have so many records and no more, where a program makes it.
+    #[must_use]
+    pub fn at_most(self, most: Option<i64>) -> Self {
+        Self { most, ..self }
     }
 
     /// A file that programs may make.

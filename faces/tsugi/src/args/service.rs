@@ -130,6 +130,8 @@ pub struct Import {
     pub call_limit: Option<u64>,
     #[arg(long, value_name = "MIB")]
     pub memory: Option<u64>,
+    #[arg(long, value_name = "FILE=RECORDS", conflicts_with = "command")]
+    pub most: Vec<String>,
     #[arg(long, value_name = "FORM", default_value = "fixed", hide_default_value = true)]
     #[arg(value_parser = ["fixed", "free"])]
     pub form: String,

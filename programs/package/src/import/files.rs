@@ -45,13 +45,15 @@ pub(super) enum Assigned {
     Device(String),
 }
 
-/// Devices that are no files.
-const DEVICES: [&str; 4] = ["KEYBOARD", "DISPLAY", "CARD-PUNCH", "CARD-READER"];
+/// Devices that are no files where no name is said; with one it is a file as any other.
+const DEVICES: [&str; 2] = ["KEYBOARD", "DISPLAY"];
 /// Printers, and the file of lines that the compiler makes of one that has no name of its own.
 const PRINTERS: [(&str, &str); 3] =
     [("PRINTER", "PRINTER"), ("PRINTER-1", "PRINTER-1"), ("PRINT", "LPT1")];
 /// What a file lies on, which says nothing of its name.
-const MEDIA: [&str; 6] = ["DISK", "DISC", "TAPE", "CASSETTE", "MAGNETIC-TAPE", "RANDOM"];
+const MEDIA: [&str; 4] = ["DISK", "DISC", "TAPE", "RANDOM"];
+/// Media of lines, as long as no organization is said.
+const LINED: [&str; 4] = ["CARD-PUNCH", "CARD-READER", "CASSETTE", "MAGNETIC-TAPE"];
 
 /// The files that a program works with, one for each name outside of it, and the names of those
 /// that have to be there.
@@ -107,7 +109,8 @@ fn described(
         _ => Ok(Vec::new()),
     };
     let keys = keys.map_err(of_file)?;
-    let file = File { name, organization, shortest, longest: described.longest, keys };
+    let longest = described.longest;
+    let file = File { name, organization, shortest, longest, most: None, keys };
     match file.definition() {
         Ok(_) => Ok(file),
         Err(flaw) => Err(of_file(format!("{flaw:?}"))),
@@ -235,7 +238,7 @@ impl Clauses<'_> {
                 Some("EXTERNAL") => external = true,
                 Some("DYNAMIC") => dynamic = true,
                 Some("LINE") if self.word(at + 1) == Some("ADVANCING") => at += 1,
-                Some(word) if MEDIA.contains(&word) => {}
+                Some(word) if MEDIA.contains(&word) || LINED.contains(&word) => {}
                 Some(word) if DEVICES.contains(&word) => device = Some(word.to_owned()),
                 Some(word) if printed(word).is_some() => printer = printed(word),
                 _ => break,
@@ -244,8 +247,7 @@ impl Clauses<'_> {
         }
         match (self.entry.get(at), device) {
             (Some(Token { what: What::Literal(name), .. }), _) => Assigned::Name(name.clone()),
-            (_, Some(device)) => Assigned::Device(device),
-            (Some(token), None) if token.word().is_some_and(|word| !is_clause(word)) => {
+            (Some(token), _) if token.word().is_some_and(|word| !is_clause(word)) => {
                 let word = token.shown();
                 if !external && (dynamic || items.contains(&word)) {
                     return Assigned::Item(word);
@@ -257,7 +259,8 @@ impl Clauses<'_> {
                 // What is no item is made one that has the name in upper case.
                 Assigned::Name(last.unwrap_or_else(|| written.to_ascii_uppercase()))
             }
-            _ => Assigned::Name(printer.unwrap_or(own).to_owned()),
+            (_, Some(device)) => Assigned::Device(device),
+            (_, None) => Assigned::Name(printer.unwrap_or(own).to_owned()),
         }
     }
 
@@ -278,7 +281,7 @@ impl Clauses<'_> {
         let advancing =
             |two: &[Token]| two[0].word() == Some("LINE") && two[1].word() == Some("ADVANCING");
         let is_lines = self.entry.windows(2).any(|two| lines(two) || advancing(two));
-        if is_lines || self.is_printer() {
+        if is_lines {
             Organization::LineSequential
         } else if has("INDEXED") {
             Organization::Indexed
@@ -288,9 +291,28 @@ impl Clauses<'_> {
         }) || self.word(self.entry.len().wrapping_sub(1)) == Some("RELATIVE")
         {
             Organization::Relative
+        } else if !self.says_sequential() && (self.is_printer() || self.is_lined()) {
+            Organization::LineSequential
         } else {
             Organization::Sequential
         }
+    }
+
+    /// Whether SEQUENTIAL is said of its organization, not of its access.
+    fn says_sequential(&self) -> bool {
+        let of_access = |at: usize| {
+            let before = self.entry[..at].iter().rev().filter_map(Token::word);
+            before.into_iter().find(|word| !matches!(*word, "IS" | "MODE")) == Some("ACCESS")
+        };
+        let said = self.entry.iter().enumerate();
+        said.filter(|(_, token)| token.word() == Some("SEQUENTIAL")).any(|(at, _)| !of_access(at))
+    }
+
+    /// Whether it lies on a medium of lines.
+    fn is_lined(&self) -> bool {
+        let Some(assign) = self.find("ASSIGN") else { return false };
+        let words = self.entry[assign + 1..].iter().map_while(Token::word);
+        words.take_while(|word| !is_clause(word)).any(|word| LINED.contains(&word))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::quotas::RECORDS_MOST;
 use super::{Effects, Form, Manifest, Order, PartPath, Program, Role, Service};
 use crate::limits::{
     DATA_MOST, NAMED_MOST, PACKAGE_MOST, PARTS_MOST, PROGRAM_MOST, PROGRAMS_MOST, TEXT_MOST,
@@ -163,6 +164,10 @@ impl Manifest {
                 name: file.name.clone(),
                 why: format!("{flaw:?}"),
             })?;
+            if let Some(most) = file.most.filter(|most| !(1..=RECORDS_MOST).contains(most)) {
+                let why = format!("most = {most}");
+                return Err(Refused::File { name: file.name.clone(), why });
+            }
         }
         for data in &self.data {
             let file = self.files.iter().find(|file| file.name == data.file);

@@ -8,6 +8,8 @@ pub const WORKERS_MOST: u64 = 64;
 pub const CALL_MOST: u64 = 3_600_000;
 /// The least and the most memory of a worker, in MiB: with less none starts.
 pub const MEMORY: (u64, u64) = (16, 64 << 10);
+/// The most records of a file that has a quota of them.
+pub const RECORDS_MOST: u64 = 1 << 53;
 
 /// How much a service may use; for what is not said the group's daemon has a default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

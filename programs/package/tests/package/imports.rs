@@ -30,6 +30,7 @@ fn the_counting_service_of_the_report_is_imported_unchanged() {
         organization: Organization::Indexed,
         shortest: 16,
         longest: 16,
+        most: None,
         keys: vec![super::key("RKEY", 0, 6)],
     };
     assert_eq!(imported.files, [file]);

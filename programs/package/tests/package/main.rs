@@ -66,6 +66,7 @@ fn draft() -> Draft {
             organization: Organization::Indexed,
             shortest: 16,
             longest: 16,
+            most: None,
             keys: vec![key("RKEY", 0, 6)],
         }],
         data: vec![Data {

@@ -146,6 +146,54 @@ FD F3.
     assert_eq!(imported.effects, []);
 }
 
+/// One SELECT of each word for a device: what the compiler makes of it, in each dialect.
+#[test]
+fn only_keyboard_and_display_without_a_name_are_devices() {
+    let lines = Organization::LineSequential;
+    let records = Organization::Sequential;
+    let own = Some(("F1", lines));
+    let table = [
+        ("CARD-READER", own, lines),
+        ("CARD-PUNCH", own, lines),
+        ("CASSETTE", own, lines),
+        ("MAGNETIC-TAPE", own, lines),
+        ("PRINTER", Some(("PRINTER", lines)), records),
+        ("PRINTER-1", Some(("PRINTER-1", lines)), records),
+        ("PRINT", Some(("LPT1", lines)), records),
+        ("DISK", Some(("F1", records)), records),
+        ("DISC", Some(("F1", records)), records),
+        ("TAPE", Some(("F1", records)), records),
+        ("RANDOM", Some(("F1", records)), records),
+        ("DISPLAY", None, records),
+        ("KEYBOARD", None, records),
+    ];
+    for (word, bare, named) in table {
+        let imported = |assigned: &str| {
+            let select = format!(
+                " SELECT F1 ASSIGN TO {assigned}.\nDATA DIVISION.\nFILE SECTION.\nFD F1.\n\
+                 01 R1 PIC X(4)."
+            );
+            super::compiled::imported(&program(&select, " OPEN OUTPUT F1.\n GOBACK.")).unwrap()
+        };
+        let is = |assigned: &str| {
+            let imported = imported(assigned);
+            let file = imported.files.first().map(|file| (file.name.clone(), file.organization));
+            let devices = [Effect::Device { file: "F1".to_owned(), device: word.to_owned() }];
+            let found: Vec<_> = imported.effects.into_iter().map(|seen| seen.what).collect();
+            assert_eq!(found == devices, file.is_none(), "{assigned}: {found:?}");
+            file
+        };
+        let file = |name: &str, organization| Some((name.to_owned(), organization));
+        assert_eq!(is(word), bare.and_then(|(name, is)| file(name, is)), "{word}");
+        let said = bare.and_then(|(name, _)| file(name, records));
+        assert_eq!(is(&format!("{word} ORGANIZATION SEQUENTIAL")), said, "{word}");
+        let access = bare.and_then(|(name, is)| file(name, is));
+        assert_eq!(is(&format!("{word} ACCESS MODE IS SEQUENTIAL")), access, "{word}");
+        assert_eq!(is(&format!("{word} NEW-NAME")), file("NEW-NAME", named), "{word}");
+        assert_eq!(is(&format!("{word} \"lit\"")), file("lit", named), "{word}");
+    }
+}
+
 #[test]
 fn what_only_looks_like_it_is_not_refused() {
     let statements = " OPEN INPUT F1
@@ -274,6 +322,7 @@ WORKING-STORAGE SECTION.
         organization,
         shortest,
         longest,
+        most: None,
         keys: keys.to_vec(),
     };
     let second = Key { duplicates: Duplicates::Allowed, ..super::key("K2", 10, 2) };

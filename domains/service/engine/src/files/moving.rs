@@ -53,6 +53,14 @@ pub enum Unmoved {
         /// What the program would have been told.
         status: Status,
     },
+    /// The file may have so many records and no more: this one has no place, nor what follows.
+    #[error("record {record}: the file may have {most} records")]
+    Full {
+        /// Which, from 1.
+        record: u64,
+        /// How many it may have.
+        most: i64,
+    },
     /// Records are missing before this one, and the form has no place for its number.
     #[error("record {0} is not the next one, and this form has no numbers")]
     Gap(u64),
@@ -266,6 +274,7 @@ fn filled(
         cursor: Cursor::new(definition),
         records: InStore(files.records(&file)),
         count: 0,
+        most: file.most,
         clashing,
     };
     let (mut cut, mut bytes) = (Cut::new(form), vec![0; AT_ONCE]);
@@ -304,6 +313,7 @@ struct Filling<'a> {
     cursor: Cursor,
     records: InStore<'a>,
     count: u64,
+    most: Option<i64>,
     clashing: &'a mut Clashing,
 }
 
@@ -361,6 +371,9 @@ impl Filling<'_> {
             return self.told(number, record).map(|()| Put::Told);
         }
         if !status.is_done() {
+            if let (Status::Full | Status::Beyond, Some(most)) = (status, self.most) {
+                return Err(Unmoved::Full { record: number, most });
+            }
             return Err(Unmoved::Status { record: number, status });
         }
         Ok(Put::In)

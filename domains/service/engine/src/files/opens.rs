@@ -250,7 +250,8 @@ impl Table {
             Opened::Kept | Opened::Absent => {}
             Opened::Made => {
                 fits(&definition).map_err(|too_long| Unanswered::Ended(too_long.to_string()))?;
-                self.make(work, (file, &declared.name), there, &definition)?;
+                let named = (file, &*declared.name, declared.most);
+                self.make(work, named, there, &definition)?;
             }
         }
         self.slots.insert(slot, Slot { file, mode, definition, opened, cursor: None });
@@ -261,7 +262,7 @@ impl Table {
     fn make(
         &mut self,
         work: &mut dyn OnFiles,
-        (index, name): (u16, &str),
+        (index, name, most): (u16, &str, Option<i64>),
         there: Option<File>,
         definition: &Definition,
     ) -> Result<(), Unanswered> {
@@ -269,7 +270,14 @@ impl Table {
         let made = match there {
             Some(file) => Some(file::Files::of(work).renew(&file, &shape, at)?),
             None => match file::Files::of(work).make(name, &shape, at)? {
-                Was::Missing => None,
+                Was::Missing => {
+                    if most.is_some()
+                        && let Some(new) = file::Files::of(work).find(name)?
+                    {
+                        file::Files::of(work).limit(&new, most)?;
+                    }
+                    None
+                }
                 Was::There => return Err(Unkept::Damaged.into()),
             },
         };

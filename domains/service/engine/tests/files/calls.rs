@@ -299,3 +299,16 @@ fn what_a_file_had_before_it_was_made_anew_is_swept_away() {
     engine.hand_over(Span::secs(5));
     assert_eq!(self::count(&mut stand, "F"), Some(300));
 }
+
+#[test]
+fn a_file_that_a_program_makes_has_its_quota_and_what_is_more_is_told_by_status() {
+    let mut stand = Stand::new();
+    let declared = Declared::new("F", indexed().definition).made_by_programs().at_most(Some(2));
+    let (engine, _last) = stand.engine(lettered(Files::new([declared])));
+    let calls = engine.calls();
+    assert_eq!(told(&call(&calls, 1, "oklm")), "00 00 02 24 ", "the third has no place");
+    assert_eq!(told(&call(&calls, 2, "bm")), "00 24 ", "nor in another call");
+    assert_eq!(told(&call(&calls, 3, "om")), "00 00 ", "made anew it is empty");
+    engine.hand_over(Span::secs(5));
+    assert_eq!(count(&mut stand, "F"), Some(1));
+}

@@ -190,3 +190,23 @@ fn rows_that_contradict_each_other_are_found() {
     let found = change(&|rows| rows.put(b"xx", b"ka11xx1s").unwrap());
     assert!(found.contains(&Finding::Record(b"xx".to_vec())), "{found:?}");
 }
+
+#[test]
+fn an_import_of_more_records_than_a_file_may_have_changes_nothing() {
+    let mut store = Stand::new().store();
+    let lines = Kind::of(Organization::LineSequential, Access::Sequential).declared().definition;
+    let two = b"one\ntwo\n".as_slice();
+    assert_eq!(put(&mut store, &lines, (Form::Lines, two)).unwrap(), 2);
+    let mut unit = store.aside().unwrap();
+    let file = file::Files::of(&mut *unit).find("F").unwrap().unwrap();
+    file::Files::of(&mut *unit).limit(&file, Some(3)).unwrap();
+    unit.keep().unwrap();
+    store.commit().unwrap();
+    let four = b"1\n2\n3\n4\n".as_slice();
+    let full = put(&mut store, &lines, (Form::Lines, four));
+    assert!(matches!(full, Err(Unmoved::Full { record: 4, most: 3 })), "{full:?}");
+    assert_eq!(got(&mut store, Form::Lines).unwrap(), two);
+    let three = b"1\n2\n3\n".as_slice();
+    assert_eq!(put(&mut store, &lines, (Form::Lines, three)).unwrap(), 3);
+    assert_eq!(list(&mut store).unwrap()[0].most, Some(3), "its quota stays");
+}

@@ -27,11 +27,11 @@ pub(super) fn list(agents: &Agents, out: &Out, asked: &ListFiles) -> Exit {
         "files": listed.iter().map(entry).collect::<Vec<_>>(),
     });
     out.show(Schema::first("tsugi.files"), &Observed::here(), &content, || {
-        let mut lines: Vec<_> = listed.iter().map(|one| line(out, one)).collect();
+        let mut lines: Vec<_> = listed.iter().map(|one| with_most(out, one)).collect();
         if lines.is_empty() {
-            lines.push(phrase::files_none(opened.volume.display()));
+            lines.push(phrase::files_none(opened.volume.display()).text(out.language));
         }
-        lines.iter().map(|line| line.text(out.language)).collect()
+        lines
     });
     match listed.iter().any(|one| one.definition.is_err()) {
         true => Exit::PartFailed,
@@ -70,6 +70,15 @@ pub(super) const fn word(organization: Organization) -> &'static str {
         Organization::Sequential => "sequential",
         Organization::Indexed => "indexed",
         Organization::Relative => "relative",
+    }
+}
+
+/// A line with how many records a file may have, where there is a most.
+fn with_most(out: &Out, one: &Listed) -> String {
+    let line = line(out, one).text(out.language);
+    match one.most {
+        Some(most) => phrase::files_line_most(line, most).text(out.language),
+        None => line,
     }
 }
 

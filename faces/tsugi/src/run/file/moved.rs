@@ -163,6 +163,10 @@ fn not_moved(opened: &Opened, asked: &Moving, why: &Unmoved) -> No {
         Unmoved::Status { status: Status::Exists, record } => {
             No::whole(messages::file_key_clashes(asked.outside.display(), record, &asked.name))
         }
+        Unmoved::Full { record, most } => {
+            let at = asked.outside.display();
+            No::whole(messages::file_is_full(at, record, &asked.name, most))
+        }
         other => refused(asked, other),
     }
 }

@@ -12,6 +12,7 @@ use tsugi_package::archive::{Content, Draft};
 use tsugi_package::assembly::{Answered, Assembly, By, Loaded, Native};
 use tsugi_package::import::{self as compiled, Declares, Imported, Other, Proof, Request, Seen};
 use tsugi_package::interface;
+use tsugi_package::manifest::quotas::RECORDS_MOST;
 use tsugi_package::manifest::{Effects, Form as DataForm, Manifest, Order, Program, Quotas};
 use tsugi_package::refused::{Doing, Failed};
 use tsugi_record::Conversion;
@@ -162,7 +163,8 @@ fn cobol(out: &Out, asked: &Import) -> Result<Made, No> {
     let name = asked.name.as_deref().unwrap_or(service);
     let (of_source, services, tables) = (&modules, &services, tables(asked));
     let assembly = Assembly { name, modules: of_source, services, data: &data, tables };
-    let draft = assembly.draft().map_err(|refused| No::refused(&path, &refused))?;
+    let mut draft = assembly.draft().map_err(|refused| No::refused(&path, &refused))?;
+    limit(asked, &mut draft.manifest)?;
     let warnings: Vec<_> = modules.iter().map(|one| one.warnings.trim()).collect();
     let warnings = warnings.join("\n");
     let effects = modules.iter().flat_map(|one| one.effects.clone()).collect();
@@ -214,6 +216,19 @@ fn loaded(asked: &Import) -> Result<Vec<(String, PathBuf)>, No> {
         _ => Err(No::whole(messages::data_wrongly_named(given))),
     };
     asked.data.iter().map(one).collect()
+}
+
+/// Files that may have so many records and no more.
+fn limit(asked: &Import, manifest: &mut Manifest) -> Result<(), No> {
+    for given in &asked.most {
+        let wrong = || No::whole(messages::quota_wrongly_named(given));
+        let (name, most) = given.split_once('=').ok_or_else(wrong)?;
+        let most = most.parse().ok().filter(|most| (1..=RECORDS_MOST).contains(most));
+        let file = manifest.files.iter_mut().find(|file| file.name == name);
+        let (Some(file), Some(most)) = (file, most) else { return Err(wrong()) };
+        file.most = Some(most);
+    }
+    Ok(())
 }
 
 /// Writes interface and package, unless that is only to be shown. An interface without its package

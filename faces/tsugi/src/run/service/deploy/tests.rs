@@ -26,6 +26,11 @@ impl Place {
 
     /// A package of one command, which says this, and of a file with this name and one record.
     fn package(&self, says: &str) -> (PathBuf, Digest) {
+        self.package_of(says, None)
+    }
+
+    /// As [`package`](Self::package); the file may have so many records.
+    fn package_of(&self, says: &str, most: Option<u64>) -> (PathBuf, Digest) {
         let text = format!("#!/bin/sh\necho {says}\n").into_bytes();
         let services = [Answered {
             name: "SAY",
@@ -42,9 +47,10 @@ impl Place {
         let (organization, form) = (Organization::Sequential, Form::Records);
         let name = || says.to_owned();
         let (shortest, longest, keys) = (3, 3, Vec::new());
-        draft.manifest.files = vec![File { name: name(), organization, shortest, longest, keys }];
+        draft.manifest.files =
+            vec![File { name: name(), organization, shortest, longest, most, keys }];
         draft.manifest.data = vec![Loads { file: name(), part: part.clone(), form }];
-        draft.contents.insert(part, Content::Bytes(b"abc".to_vec()));
+        draft.contents.insert(part, Content::Bytes(b"abcdef".to_vec()));
         (to.clone(), draft.write(&to).expect("written").id)
     }
 
@@ -55,6 +61,14 @@ impl Place {
         let mut files = Files::of(&mut *unit);
         let file = files.find(name).expect("it can be read")?;
         Some(files.records(&file).count().expect("it can be read"))
+    }
+
+    /// How many records a file of the store may have.
+    fn most(&self, name: &str) -> Option<i64> {
+        let (_, mut store) = self.open();
+        let mut unit = store.aside().expect("a unit of work");
+        let file = Files::of(&mut *unit).find(name).expect("it can be read");
+        file.expect("it is there").most
     }
 
     fn open(&self) -> (Shelf, Sqlite) {
@@ -125,7 +139,7 @@ fn after_a_death_before_any_step_there_is_all_of_a_package_or_nothing() {
         let ended = place.deploy(&second, steps);
         let found = place.found();
         let made = found.get(&two) == Some(&Stands::Current);
-        assert_eq!(place.records("two"), made.then_some(1), "a file comes with its package");
+        assert_eq!(place.records("two"), made.then_some(2), "a file comes with its package");
         match (found.get(&one), found.get(&two)) {
             (Some(Stands::Current), None) => nothing += 1,
             (Some(Stands::Current), Some(Stands::Kept)) => kept += 1,
@@ -163,4 +177,29 @@ fn a_deploy_goes_back_to_a_former_package_and_keeps_three_of_them() {
     let found = place.found();
     assert_eq!(stands(&found, 3), Some(Stands::Current));
     assert_eq!(stands(&found, 4), Some(Stands::Former));
+}
+
+#[test]
+fn a_file_has_the_quota_of_the_package_that_is_current_and_none_with_more_records_is_loaded() {
+    let place = Place::new();
+    let (package, _) = place.package_of("one", Some(2));
+    assert!(place.deploy(&package, usize::MAX));
+    assert_eq!((place.records("one"), place.most("one")), (Some(2), Some(2)));
+    let (package, _) = place.package_of("one", Some(7));
+    assert!(place.deploy(&package, usize::MAX));
+    assert_eq!((place.records("one"), place.most("one")), (Some(2), Some(7)));
+    let (package, _) = place.package_of("one", None);
+    assert!(place.deploy(&package, usize::MAX));
+    assert_eq!((place.records("one"), place.most("one")), (Some(2), None));
+
+    let (package, _) = place.package_of("two", Some(1));
+    let (shelf, mut store) = place.open();
+    let ended = deployed((&shelf, &mut store), &package, &mut |_: Next<'_>| Go::On);
+    let told = match ended {
+        Ok((_, ended)) => format!("{ended:?}"),
+        Err(why) => why.to_string(),
+    };
+    assert!(told.contains("record 2: the file may have 1 records"), "{told}");
+    drop((shelf, store));
+    assert_eq!(place.records("two"), None, "nothing of it was made");
 }
