@@ -5,13 +5,14 @@
 //! that follows from its caller's, and its caller would wait for it while it holds the one writer
 //! of its own: there a queue is the way.
 //!
-//! Invariant: who waits for a worker never has one that somebody else waits for: a service that is
-//! waited for is not called again in the same chain, and whoever has the writer waits only for
-//! workers that are being born.
+//! Invariant: a service that is waited for is not called again in the same chain. Whoever has the
+//! one writer waits only for workers that are being born. Where units of work stand beside each
+//! other a caller waits also for workers that others have, and never for one whom it keeps waiting.
 
 use crate::ground::Effects;
 use crate::mutant::mutant;
 use crate::refusal::Refusal;
+use crate::sitting::Run;
 use crate::stored::Ending;
 
 /// So many services may wait for each other, the first among them.
@@ -24,6 +25,7 @@ pub const MUTANTS: &[(&str, &str)] = &[
     ("nested-writer-held", "who holds the writer does not wait for another store"),
     ("nested-reader-writes", "a service that only reads calls none that writes"),
     ("nested-failed-kept", "what a service did that has not ended in order is undone"),
+    ("nested-wait-in-turn", "no callers wait for each other's workers"),
 ];
 
 /// A service of a chain: of who waits for whom, from the service that a client called on.
@@ -85,6 +87,34 @@ pub fn may_call(
             Err(Refusal::OnlyReads { service: service.to_owned() })
         }
         (Callee::SameStore(Effects::Store | Effects::None), _) => Ok(()),
+    }
+}
+
+/// A call that waits for a worker of a service that it calls, and whom those workers have now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The call whose unit of work it is.
+    pub who: Run,
+    /// The calls that have the workers: where one of them goes on, a worker comes.
+    pub had_by: Vec<Run>,
+}
+
+/// Whether a worker comes for a call that waits for one, among all that wait. Who does not wait
+/// for a worker has an end: by itself, or by its limit.
+#[must_use]
+pub fn comes(who: Run, all: &[Waiting]) -> bool {
+    if mutant("nested-wait-in-turn") {
+        return true;
+    }
+    let mut stuck: Vec<&Waiting> = all.iter().collect();
+    loop {
+        let waits = |run: &Run| stuck.iter().any(|waiting| waiting.who == *run);
+        let stays = |waiting: &&Waiting| waiting.had_by.iter().all(waits);
+        let still: Vec<&Waiting> = stuck.iter().copied().filter(stays).collect();
+        if still.len() == stuck.len() {
+            return !stuck.iter().any(|waiting| waiting.who == who);
+        }
+        stuck = still;
     }
 }
 

@@ -22,6 +22,15 @@ const TAKE_BACK: &str = "ROLLBACK TO SAVEPOINT u";
 const RELEASE: &str = "RELEASE SAVEPOINT u";
 const READ_ONLY: &str = "SET TRANSACTION READ ONLY";
 
+/// What a statement that was ended means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Halted {
+    /// Its unit of work is gone: whoever had it ended has no use for it.
+    Gone,
+    /// It is refused: what stands around it goes on without it.
+    Refused,
+}
+
 pub(super) struct Unit<'a> {
     session: &'a mut Postgres,
     call: Call,
@@ -136,11 +145,11 @@ impl Postgres {
         }
     }
 
-    fn run_all(&mut self, ops: &[Op]) -> Result<Vec<Outcome>, Trouble> {
-        ops.iter().map(|op| self.run_one(op)).collect()
+    fn run_all(&mut self, ops: &[Op], halted: Halted) -> Result<Vec<Outcome>, Trouble> {
+        ops.iter().map(|op| self.run_one(op, halted)).collect()
     }
 
-    fn run_one(&mut self, op: &Op) -> Result<Outcome, Trouble> {
+    fn run_one(&mut self, op: &Op, halted: Halted) -> Result<Outcome, Trouble> {
         self.stands()?;
         self.save();
         if let Op::Read { .. } = op {
@@ -160,6 +169,10 @@ impl Postgres {
             Err(Fault::ReadOnly) if matches!(op, Op::Read { .. }) => {
                 self.take_back()?;
                 Err(Trouble::Refused(writes()))
+            }
+            Err(Fault::Halted(text)) if halted == Halted::Refused => {
+                self.take_back()?;
+                Err(Trouble::Refused(SqlError { code: HALTED.to_owned(), text }))
             }
             Err(fault) => Err(self.ended(fault)),
         }
@@ -274,7 +287,7 @@ impl OnFiles for Aside<'_> {
 
 impl Work for Unit<'_> {
     fn run(&mut self, ops: &[Op]) -> Result<Vec<Outcome>, Trouble> {
-        self.session.run_all(ops)
+        self.session.run_all(ops, Halted::Gone)
     }
 
     fn nested(&mut self) -> Result<Box<dyn Nested + '_>, Trouble> {
@@ -298,7 +311,7 @@ impl Work for Unit<'_> {
 
 impl Nested for Inner<'_> {
     fn run(&mut self, ops: &[Op]) -> Result<Vec<Outcome>, Trouble> {
-        self.session.run_all(ops)
+        self.session.run_all(ops, Halted::Refused)
     }
 
     fn nested(&mut self) -> Result<Box<dyn Nested + '_>, Trouble> {
@@ -315,7 +328,7 @@ impl Nested for Inner<'_> {
 
 impl Nested for Aside<'_> {
     fn run(&mut self, ops: &[Op]) -> Result<Vec<Outcome>, Trouble> {
-        self.session.run_all(ops)
+        self.session.run_all(ops, Halted::Gone)
     }
 
     fn nested(&mut self) -> Result<Box<dyn Nested + '_>, Trouble> {

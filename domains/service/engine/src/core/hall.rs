@@ -199,7 +199,6 @@ impl Hall {
             Polled::No => self.hear_links(Whom::Busy),
             Polled::Quiet => self.hear_late(),
         }
-        self.read_on();
         let now = clock::now();
         let due = |at: Option<Moment>| at.is_some_and(|at| at <= now);
         if due(self.table.wake_at()) {
@@ -279,7 +278,11 @@ impl Hall {
                 return Err(fatal);
             }
             if !self.find_room() {
-                return Ok(());
+                // Somebody may have the worker now that he has waited for.
+                self.read_on();
+                if self.todo.is_empty() {
+                    return Ok(());
+                }
             }
         }
     }
@@ -463,8 +466,9 @@ impl Hall {
         if self.readings.has(run) {
             return self.read_again(run);
         }
-        if self.nested.has(run) {
-            return self.nested.again(run);
+        if let Some(root) = self.nested.root(run) {
+            self.nested.again(run);
+            return self.read_next(root);
         }
         self.drop_run(run);
         self.todo.push_back(Todo::Table(Event::Interrupted(run.0, run.1, why)));

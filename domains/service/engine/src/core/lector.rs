@@ -14,12 +14,13 @@ use tsugi_store::{Op, Outcome, Reader, Trouble};
 use tsugi_vocabulary::Moment;
 
 use super::Letter;
-use super::operated::{CarriesOut, Operated, operate};
+use super::nested::Carry;
+use super::operated::{CarriesOut, SoFar, operate_in};
 use super::pools::Over;
 use crate::files::Asking;
 use crate::inbox::Inbox;
 use crate::watch::{Halt, Watch};
-use crate::worker::{Answered, Batch};
+use crate::worker::Answered;
 
 /// Reads for calls of services that only read.
 pub trait Looks: Send {
@@ -65,9 +66,7 @@ pub(super) enum Errand {
 /// What is to be read for a call.
 pub(super) struct Read {
     pub(super) run: Run,
-    pub(super) asked: Batch,
-    /// Who waits for the answers; or how the call has ended, once that is read.
-    pub(super) then: Then,
+    pub(super) carry: Carry,
     /// Until when it may take.
     pub(super) until: Moment,
 }
@@ -83,9 +82,9 @@ pub(crate) struct Looked {
     /// The number of the lector.
     pub(super) by: usize,
     pub(super) run: Run,
-    pub(super) then: Then,
-    /// Or why it could not be read.
-    pub(super) came: Result<Operated, Trouble>,
+    /// All answers so far, and why its call ends by them where it does; or why it could not be
+    /// read.
+    pub(super) came: Result<(SoFar, Option<String>), Trouble>,
 }
 
 /// A thread that reads.
@@ -142,9 +141,11 @@ impl Reading {
     fn work(mut self, told: &Receiver<Errand>, inbox: &Inbox<Letter>) {
         while let Ok(errand) = told.recv() {
             match errand {
-                Errand::Read(Read { run, asked, then, until }) => {
-                    let came = operate(&mut Until(&mut self, until), asked);
-                    let looked = Looked { by: self.by, run, then, came };
+                Errand::Read(Read { run, carry, until }) => {
+                    let Carry { asked, mut answers, .. } = carry;
+                    let came = operate_in(&mut Until(&mut self, until), asked, &mut answers);
+                    let came = came.map(|failed| (answers, failed));
+                    let looked = Looked { by: self.by, run, came };
                     // An engine that has ended hears nothing, and needs nothing.
                     drop(inbox.put(Letter::Looked(looked)));
                 }

@@ -7,13 +7,15 @@
 //! Invariant: what a nested call did is undone, and its workers with it, unless its caller's is
 //! kept. Invariant: whatever ends a caller ends what it waits for first.
 
+mod stack;
+mod told;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use tsugi_frames::Code;
 use tsugi_service_rules::call::Attempt;
 use tsugi_service_rules::ground::{Effects, Ground, ServiceNumber};
-use tsugi_service_rules::nested::{self, Callee, Came, Savepoint, Told, Writer};
+use tsugi_service_rules::nested::{self, Callee, Came, Savepoint, Writer};
 use tsugi_service_rules::refusal::{Busy, Refusal};
 use tsugi_service_rules::sitting::Run;
 use tsugi_service_rules::stored::Ending;
@@ -30,7 +32,9 @@ use crate::clock;
 use crate::fatal::Fatal;
 use crate::names;
 use crate::service::NoReply;
-use crate::worker::{Answered, Asked, Batch, Calling, Gave, Given, NotCalled, Returned};
+use crate::worker::{Answered, Calling, Gave, Given, Returned};
+pub(super) use stack::{Carry, Next, Stack};
+use told::{ended, not_begun, not_called, said};
 
 /// The entries of nested calls are none of the table's, and none of readings.
 const ENTRIES: u64 = 1 << 62;
@@ -83,6 +87,9 @@ impl Chain {
 
 /// A call that is nested, while it is not over.
 struct Within {
+    /// The call whose unit of work it stands in.
+    root: Run,
+    service: ServiceNumber,
     parent: String,
     client: String,
     given: Given,
@@ -100,6 +107,8 @@ enum Stage {
     Waits,
     /// It was given to one.
     Given,
+    /// It has none, and will have none.
+    Refused,
     /// Its worker is gone, for no fault of its own.
     Again,
 }
@@ -123,10 +132,6 @@ pub(super) struct Nested {
 }
 
 impl Nested {
-    pub(super) fn has(&self, run: Run) -> bool {
-        self.all.contains_key(&run)
-    }
-
     /// How many have ended.
     pub(super) const fn ended(&self) -> u64 {
         self.ended
@@ -149,6 +154,11 @@ impl Nested {
         let kept = chain.0.iter().rev().filter_map(|link| self.kept.get(&link.run));
         let mut kept = kept.flat_map(|kept| kept.iter().rev());
         kept.find(|(did, _)| *did == service).map(|(_, run)| *run)
+    }
+
+    /// The call in whose unit of work a nested one stands.
+    pub(super) fn root(&self, run: Run) -> Option<Run> {
+        self.all.get(&run).map(|within| within.root)
     }
 
     /// Takes a word of a nested call.
@@ -175,14 +185,13 @@ impl Nested {
 }
 
 /// Whether what was said of a run is that it is over, and not in order.
-fn ends_badly(mail: &VecDeque<Word>) -> bool {
+pub(super) fn ends_badly(mail: &VecDeque<Word>) -> bool {
     matches!(mail.front(), Some(Word::End(_, Over::Ended(_))))
 }
 
 /// Who is called, once nothing speaks against it.
 struct Chosen {
     service: ServiceNumber,
-    name: Arc<str>,
     effects: Effects,
     given: Given,
 }
@@ -266,7 +275,7 @@ impl Hall {
         };
         ground.open(*service)?;
         let given = desk.interface.called(records)?;
-        Ok(Chosen { service: *service, name: desk.name.clone(), effects, given })
+        Ok(Chosen { service: *service, effects, given })
     }
 }
 
@@ -280,6 +289,8 @@ impl Hall {
     ) -> Result<Ran, Stopped> {
         let caller = chain.last().run;
         let within = Within {
+            root: chain.root().run,
+            service: chosen.service,
             parent: caller.0.whole(),
             client: chain.root().run.0.client(),
             given: chosen.given.clone(),
@@ -309,21 +320,28 @@ impl Hall {
                 Ok(())
             }
         };
+        let kept = if ended.is_ok() { kept } else { Savepoint::RolledBack };
+        self.close_within(caller, (chosen.service, run), kept);
+        ended?;
+        ran
+    }
+
+    /// A nested call has come to its end; whom it has called stays with it.
+    fn close_within(&mut self, caller: Run, of: (ServiceNumber, Run), kept: Savepoint) {
+        let (service, run) = of;
         self.nested.all.remove(&run);
         self.nested.ended += 1;
-        match (kept, &ended) {
-            (Savepoint::Kept, Ok(())) => {
+        match kept {
+            Savepoint::Kept => {
                 let mut with = self.nested.kept.remove(&run).unwrap_or_default();
-                with.push((chosen.service, run));
+                with.push((service, run));
                 self.nested.kept.entry(caller).or_default().extend(with);
             }
-            (Savepoint::Kept, Err(_)) | (Savepoint::RolledBack, _) => {
-                self.todo.push_back(Todo::Pool(chosen.service, pool::Event::Undone(run)));
+            Savepoint::RolledBack => {
+                self.todo.push_back(Todo::Pool(service, pool::Event::Undone(run)));
                 self.undo_within(run);
             }
         }
-        ended?;
-        ran
     }
 
     /// What a service gave back, as its caller takes it: records of so many bytes at the most.
@@ -388,7 +406,7 @@ impl Hall {
                     }
                     None => self.wait(None),
                 },
-                Some(Stage::Again) | None => return Ok(Ran::Again),
+                Some(Stage::Again | Stage::Refused) | None => return Ok(Ran::Again),
             }
         }
     }
@@ -400,7 +418,8 @@ impl Hall {
         run: Run,
         former: Option<Run>,
     ) -> Option<Refusal> {
-        let prospect = self.desks.get(&service).map_or(Prospect::None, |d| d.pool.prospect());
+        let prospect =
+            self.desks.get(&service).map_or(Prospect::None, |d| d.pool.prospect(Origin::Service));
         match prospect {
             Prospect::Ready => {
                 if let Some(within) = self.nested.all.get_mut(&run) {
@@ -479,90 +498,5 @@ impl Hall {
         for (service, run) in self.nested.kept.remove(&run).unwrap_or_default() {
             self.todo.push_back(Todo::Pool(service, pool::Event::Settled(run)));
         }
-    }
-
-    /// A word of a call that has no unit of work which another's could stand in: whom it calls is
-    /// refused by name.
-    pub(super) fn calls_nobody(&self, service: ServiceNumber, word: Word) -> Word {
-        match word {
-            Word::Operate(worker, turn, asked) => {
-                Word::Operate(worker, turn, self.without_calls(service, asked))
-            }
-            Word::End(asked, over) => Word::End(self.without_calls(service, asked), over),
-        }
-    }
-
-    fn without_calls(&self, service: ServiceNumber, mut all: Batch) -> Batch {
-        if !all.operations.iter().any(|asked| matches!(asked, Asked::Call(..))) {
-            return all;
-        }
-        let name = self.desks.get(&service).map_or("", |desk| &desk.name);
-        let chain = [nested::Link { service: name, effects: self.acts(service) }];
-        for asked in &mut all.operations {
-            let Asked::Call(calling, waits) = asked else { continue };
-            let (calling, waits) = (calling.clone(), *waits);
-            let not = match self.chosen(&chain, calling, Writer::Free) {
-                Err(refusal) => refused(refusal),
-                Ok(chosen) => NotCalled {
-                    code: Code::NotInThisVersion.number(),
-                    text: format!("not-in-this-version: {}", chosen.name),
-                },
-            };
-            *asked = Asked::NotCalled(not, waits);
-        }
-        all
-    }
-}
-
-/// How a nested call has run that has not ended in order.
-fn ended(how: &Ended) -> Ran {
-    let known = serde_json::from_slice::<serde_json::Value>(&how.said.body).unwrap_or_default();
-    let text = known["text"].as_str().unwrap_or_default().trim();
-    let word = match how.ending {
-        Ending::Done | Ending::Abnormal => format!("abnormal {}", known["abnormal"]),
-        Ending::Refused => "refused".to_owned(),
-        Ending::TimeLimit => "time-limit".to_owned(),
-    };
-    let text = if text.is_empty() { word } else { format!("{word}: {text}") };
-    Ran::Not(Came::Ended(how.ending), text)
-}
-
-/// A refusal in words of programs.
-fn said(refusal: &Refusal) -> String {
-    let detail = serde_json::to_value(refusal).unwrap_or_default();
-    match &detail["detail"] {
-        serde_json::Value::Null => refusal.word().to_owned(),
-        detail => format!("{}: {detail}", refusal.word()),
-    }
-}
-
-fn not_begun(refusal: Refusal) -> Answered {
-    Answered::NotCalled(refused(refusal))
-}
-
-fn refused(refusal: Refusal) -> NotCalled {
-    let text = match &refusal {
-        // What there is in its place.
-        Refusal::HoldsWriter => format!("{}: enqueue it", refusal.word()),
-        refusal => said(refusal),
-    };
-    NotCalled { code: code(nested::ended(&Came::NotBegun(refusal)).1).number(), text }
-}
-
-fn not_called(came: &Came, text: String) -> Answered {
-    Answered::NotCalled(NotCalled { code: code(nested::ended(came).1).number(), text })
-}
-
-/// What is told, as the program interface spells it.
-const fn code(told: Told) -> Code {
-    match told {
-        Told::Reply => Code::Done,
-        Told::Refused => Code::CalleeRefused,
-        Told::Failed | Told::Nothing => Code::CalleeFailed,
-        Told::Cycle => Code::Cycle,
-        Told::TooDeep => Code::TooDeep,
-        Told::WriterHeld => Code::WriterHeld,
-        Told::NotAllowed => Code::NotAllowed,
-        Told::TooLarge => Code::TooLarge,
     }
 }

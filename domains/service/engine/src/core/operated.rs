@@ -4,7 +4,7 @@ use tsugi_frames::{Code, Limits};
 use tsugi_store::{Op, Outcome, Trouble};
 
 use crate::files::Asking;
-use crate::worker::{self, Answered, Asked, Batch, Waits};
+use crate::worker::{self, Answered, Asked, Waits};
 
 /// How many bytes of answers there may be before no further operation of one *ask* is carried
 /// out; the one that passes it may be as large as a store lets it be.
@@ -29,7 +29,7 @@ pub(super) trait CarriesOut {
 
 /// What came of operations so far.
 #[derive(Default)]
-pub(super) struct SoFar {
+pub(crate) struct SoFar {
     all: Vec<Answered>,
     size: usize,
 }
@@ -52,24 +52,20 @@ impl SoFar {
         }
     }
 
+    /// All that are waited for, in their order.
+    pub(super) fn into_answers(self) -> Vec<Answered> {
+        self.all
+    }
+
     /// All that came, or why the call ends by it.
     pub(super) fn end(self, failed: Option<String>) -> Operated {
         failed.map_or(Operated::Answers(self.all), Operated::Failed)
     }
 }
 
-/// Carries out operations in their order; all that are waited for are answered. Once the answers
-/// have become too large, what is waited for is refused instead of being carried out.
-pub(super) fn operate(
-    place: &mut (impl CarriesOut + ?Sized),
-    all: Batch,
-) -> Result<Operated, Trouble> {
-    let mut answers = SoFar::default();
-    let failed = operate_in(place, all.operations, &mut answers)?;
-    Ok(answers.end(failed))
-}
-
-/// The same behind what came so far. Why the call ends by it, where it does.
+/// Carries out operations in their order, behind what came so far; all that are waited for are
+/// answered. Once the answers have become too large, what is waited for is refused instead of
+/// being carried out. Why the call ends by it, where it does.
 pub(super) fn operate_in(
     place: &mut (impl CarriesOut + ?Sized),
     all: Vec<Asked>,
@@ -163,8 +159,10 @@ mod tests {
 
     fn of(size: usize, all: &[(&str, Waits)]) -> Operated {
         let asked = all.iter().map(|(text, waits)| Asked::Store(Op::sql(*text, &[]), *waits));
-        let all = Batch::from(asked.collect::<Vec<_>>());
-        operate(&mut Answers(size), all).expect("nothing is in trouble")
+        let all = asked.collect();
+        let mut answers = SoFar::default();
+        let failed = operate_in(&mut Answers(size), all, &mut answers);
+        answers.end(failed.expect("nothing is in trouble"))
     }
 
     #[test]

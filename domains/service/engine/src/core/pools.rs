@@ -399,8 +399,9 @@ impl Hall {
         if self.readings.has(run) {
             return self.reading_says(run, word);
         }
-        if self.nested.has(run) {
-            return self.nested.say(run, word);
+        if let Some(root) = self.nested.root(run) {
+            self.nested.say(run, word);
+            return self.read_next(root);
         }
         let Some(going) = self.runs.get_mut(&run) else { return };
         if matches!(&word, Word::End(_, Over::Ended(_))) {

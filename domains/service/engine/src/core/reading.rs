@@ -18,7 +18,7 @@ use super::Waiter;
 use super::hall::{Hall, Todo};
 use super::inquiry::Keys;
 use super::lector::{Errand, Lector, Looked, Looks, Read, Then};
-use super::operated::Operated;
+use super::nested::{Carry, Next, Stack, ends_badly};
 use super::pools::{Ended, Over, Word};
 use crate::clock;
 use crate::worker::Given;
@@ -61,6 +61,8 @@ struct Reading {
     caller: Option<Caller>,
     begun: Begun,
     by: By,
+    /// Who is called by it; none while that is looked at.
+    stack: Option<Stack>,
     /// What was said of it and not yet carried out.
     mail: VecDeque<Word>,
 }
@@ -115,6 +117,16 @@ impl Readings {
 
     pub(super) fn has(&self, run: Run) -> bool {
         self.all.contains_key(&run)
+    }
+
+    /// What was said of one.
+    pub(super) fn mail(&mut self, run: Run) -> Option<&mut VecDeque<Word>> {
+        self.all.get_mut(&run).map(|reading| &mut reading.mail)
+    }
+
+    /// Whether what was said of one is that it is over, and not in order.
+    pub(super) fn ends_badly(&self, run: Run) -> bool {
+        self.all.get(&run).is_some_and(|reading| ends_badly(&reading.mail))
     }
 
     /// When somebody's patience ends, or the grace of a move.
@@ -199,8 +211,9 @@ impl Hall {
         let entry = ENTRIES | self.readings.next;
         let run = (arrival.id, Attempt { entry, number: 1 });
         let (caller, mail) = (Some(arrival.caller), VecDeque::new());
+        let stack = Some(self.stack(run, arrival.service));
         let (begun, by) = (Begun::No, By::None);
-        let reading = Reading { arrival, given, keys, caller, begun, by, mail };
+        let reading = Reading { arrival, given, keys, caller, begun, by, stack, mail };
         self.readings.bytes += arrival.size;
         self.readings.all.insert(run, reading);
         if let Some(desk) = self.desks.get_mut(&arrival.service) {
@@ -221,8 +234,6 @@ impl Hall {
 
     /// A worker has said something of a call that only reads.
     pub(super) fn reading_says(&mut self, run: Run, word: Word) {
-        let Some(service) = self.readings.all.get(&run).map(|r| r.arrival.service) else { return };
-        let word = self.calls_nobody(service, word);
         let Some(reading) = self.readings.all.get_mut(&run) else { return };
         if matches!(&word, Word::End(_, Over::Ended(_))) {
             reading.mail.clear();
@@ -234,7 +245,8 @@ impl Hall {
     /// Goes on with the calls whose workers read their answers again.
     pub(super) fn read_on(&mut self) {
         let waits = |reading: &Reading| {
-            !reading.mail.is_empty() && matches!(reading.by, By::None | By::Has(_))
+            let called = reading.stack.as_ref().is_some_and(Stack::is_nested);
+            (called || !reading.mail.is_empty()) && matches!(reading.by, By::None | By::Has(_))
         };
         let waiting = self.readings.all.iter().filter(|(_, reading)| waits(reading));
         let runs: Vec<Run> = waiting.map(|(run, _)| *run).collect();
@@ -243,28 +255,50 @@ impl Hall {
         }
     }
 
-    /// Gives the next word of a call to its lector, or tells its caller.
-    fn read_next(&mut self, run: Run) {
+    /// Does what comes next for a call, as far as nobody is waited for.
+    pub(super) fn read_next(&mut self, run: Run) {
         let Some(reading) = self.readings.all.get_mut(&run) else { return };
         if let By::Reads(_) | By::Line = reading.by {
             return;
         }
-        if let Some(Word::Operate(worker, ..)) = reading.mail.front() {
-            let desk = self.desks.get(&reading.arrival.service);
-            // It reads no answers: nothing more is carried out for it until it does.
-            if desk.and_then(|desk| desk.links.get(worker)).is_some_and(|l| !l.takes_answers()) {
-                return;
+        let Some(mut stack) = reading.stack.take() else { return };
+        let over = loop {
+            match self.next_of(&mut stack) {
+                Next::Nothing => break None,
+                // Nothing is changed that could be taken back.
+                Next::Begin(_) => {}
+                Next::Keep | Next::TakeBack => self.ended_beside(&mut stack),
+                Next::Carry(carry) => {
+                    let read = self.read_by_lector(run, stack.service(), carry);
+                    match read {
+                        Ok(()) => {}
+                        Err(Some(carry)) => stack.put_back(Next::Carry(carry)),
+                        // It is refused.
+                        Err(None) => return self.abandon_stack(&mut stack),
+                    }
+                    break None;
+                }
+                Next::Ends(over) => break Some(over),
+                Next::Fails(why) => break Some(Over::Ended(self.failed_reading(run, &why))),
             }
-        }
-        let Some(word) = reading.mail.pop_front() else { return };
-        let (asked, then) = match word {
-            Word::Operate(worker, turn, asked) => (asked, Then::Answer(worker, turn)),
-            Word::End(asked, over) if asked.operations.is_empty() => {
-                return self.end_reading(run, over);
-            }
-            Word::End(asked, over) => (asked, Then::End(over)),
         };
-        let service = reading.arrival.service;
+        if let Some(reading) = self.readings.all.get_mut(&run) {
+            reading.stack = Some(stack);
+        }
+        if let Some(over) = over {
+            self.end_reading(run, over);
+        }
+    }
+
+    /// Has something read. It comes back where it waits for a lector, and not where its call is
+    /// refused, because there will be none.
+    fn read_by_lector(
+        &mut self,
+        run: Run,
+        service: ServiceNumber,
+        carry: Carry,
+    ) -> Result<(), Option<Carry>> {
+        let Some(reading) = self.readings.all.get(&run) else { return Err(None) };
         let lector = match reading.by {
             By::Has(lector) => Some(lector),
             By::None | By::Line | By::Reads(_) => self.some_lector(),
@@ -272,24 +306,22 @@ impl Hall {
         if lector.is_none() && self.readings.lectors.is_empty() {
             // Nobody will ever call it out of a line.
             let why = "nothing that reads could be opened".to_owned();
-            return self.refuse_reading(run, Refusal::StoreAway { why });
+            self.refuse_reading(run, Refusal::StoreAway { why });
+            return Err(None);
         }
+        let Some(reading) = self.readings.all.get_mut(&run) else { return Err(None) };
         let Some(lector) = lector else {
-            let Some(reading) = self.readings.all.get_mut(&run) else { return };
-            reading.mail.push_front(match then {
-                Then::Answer(worker, turn) => Word::Operate(worker, turn, asked),
-                Then::End(over) => Word::End(asked, over),
-            });
             reading.by = By::Line;
             self.readings.line.push_back(run);
-            return self.todo.push_back(Todo::Pool(service, pool::Event::Waits(run)));
+            let waits = pool::Event::Waits(run);
+            self.todo.push_back(Todo::Pool(reading.arrival.service, waits));
+            return Err(Some(carry));
         };
-        let Some(reading) = self.readings.all.get_mut(&run) else { return };
         reading.by = By::Reads(lector);
         let may = self.desks.get(&service).map_or(0, |desk| u64::from(desk.call_ms));
         let until = clock::now() + Span::millis(may);
-        let read = Read { run, asked, then, until };
-        self.readings.lectors[lector].tell(Errand::Read(read));
+        self.readings.lectors[lector].tell(Errand::Read(Read { run, carry, until }));
+        Ok(())
     }
 
     fn some_lector(&mut self) -> Option<usize> {
@@ -309,36 +341,25 @@ impl Hall {
 
     /// A lector has read something.
     pub(super) fn looked(&mut self, looked: Looked) {
-        let Looked { by, run, then, came } = looked;
+        let Looked { by, run, came } = looked;
         match self.readings.all.get_mut(&run) {
             None => self.readings.release(by),
             Some(reading) => {
                 reading.by = By::Has(by);
-                self.on_looked(run, then, came);
+                match (came, &mut reading.stack) {
+                    (Ok((answers, failed)), Some(stack)) => {
+                        stack.carried(answers, failed);
+                        self.read_next(run);
+                    }
+                    (Ok(_), None) => {}
+                    (Err(trouble), _) => {
+                        let why = trouble.to_string();
+                        self.refuse_reading(run, Refusal::StoreAway { why });
+                    }
+                }
             }
         }
         self.read_line();
-    }
-
-    fn on_looked(&mut self, run: Run, then: Then, came: Result<Operated, Trouble>) {
-        match (came, then) {
-            (Ok(Operated::Answers(answers)), Then::Answer(worker, turn)) => {
-                let service = self.readings.all.get(&run).map(|r| r.arrival.service);
-                if let Some(service) = service.filter(|_| !answers.is_empty()) {
-                    self.with_link(service, worker, |link| link.answer(turn, answers));
-                }
-                self.read_next(run);
-            }
-            (Ok(Operated::Answers(_)), Then::End(over)) => self.end_reading(run, over),
-            (Ok(Operated::Failed(why)), _) => {
-                let ended = self.failed_reading(run, &why);
-                self.end_reading(run, Over::Ended(ended));
-            }
-            (Err(trouble), _) => {
-                let why = trouble.to_string();
-                self.refuse_reading(run, Refusal::StoreAway { why });
-            }
-        }
     }
 
     /// Whoever waits for a lector has one that is free.
@@ -381,9 +402,10 @@ impl Hall {
     /// Its program has ended: whoever waits is told, and nothing is kept.
     fn end_reading(&mut self, run: Run, over: Over) {
         let Ended { ending, said } = self.told_of(run, over);
-        let Some(reading) = self.readings.remove(run) else { return };
+        let Some(reading) = self.take_reading(run) else { return };
         let arrival = reading.arrival;
         self.todo.push_back(Todo::Pool(arrival.service, pool::Event::Settled(run)));
+        self.settle_within(run);
         let reply = tsugi_store::Reply {
             ending: super::seen::written(ending),
             service: i64::from(arrival.service.0),
@@ -402,9 +424,19 @@ impl Hall {
         self.read_line();
     }
 
+    /// Takes one away, with whom it has called and waits for.
+    fn take_reading(&mut self, run: Run) -> Option<Reading> {
+        let mut reading = self.readings.remove(run)?;
+        if let Some(stack) = &mut reading.stack {
+            self.abandon_stack(stack);
+        }
+        Some(reading)
+    }
+
     /// Takes one away that is not carried out, and what its worker has of it.
     fn drop_reading(&mut self, run: Run) -> Option<Reading> {
-        let reading = self.readings.remove(run)?;
+        let reading = self.take_reading(run)?;
+        self.undo_within(run);
         if let Some(desk) = self.desks.get_mut(&reading.arrival.service) {
             desk.held.retain(|held| *held != run);
         }
@@ -424,7 +456,8 @@ impl Hall {
 
     /// A run is over that was not at fault: it reads again, in another worker.
     pub(super) fn read_again(&mut self, run: Run) {
-        let Some(mut reading) = self.readings.remove(run) else { return };
+        let Some(mut reading) = self.take_reading(run) else { return };
+        self.undo_within(run);
         let service = reading.arrival.service;
         let open = self.grounds.get(&service).map_or(Ok(()), |ground| ground.open.clone());
         let again = Attempt { number: run.1.number + 1, ..run.1 };
@@ -443,6 +476,7 @@ impl Hall {
             (Some(_), None) => {}
             (None, _) => {
                 (reading.begun, reading.by) = (Begun::No, By::None);
+                reading.stack = Some(self.stack((run.0, again), service));
                 reading.mail.clear();
                 self.readings.bytes += reading.arrival.size;
                 self.readings.all.insert((run.0, again), reading);

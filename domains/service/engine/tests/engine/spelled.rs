@@ -65,9 +65,13 @@ async fn has_called(calls: &Calls, serial: u64, by: &str, (service, body): (&str
     if cobol { format!("{} {}", &told[28..30], told[30..].trim_end()) } else { told }
 }
 
-#[tokio::test]
-async fn in_every_spelling_whom_a_program_calls_is_part_of_its_call() {
-    let mut stand = Stand::new();
+on_both!(
+    in_every_spelling_whom_a_program_calls_is_part_of_its_call,
+    a_module_that_is_called_remembers_nothing_of_a_caller_that_was_undone,
+    a_reply_that_its_caller_cannot_be_told_is_undone,
+);
+
+pub async fn in_every_spelling_whom_a_program_calls_is_part_of_its_call(mut stand: Stand) {
     let ward = ward(stand.folder.path());
     let mut more = vec![service(9, "adds", &ward, (python(), Arc::new(SameBytes)))];
     let folder = stand.folder.path().to_owned();
@@ -109,9 +113,9 @@ async fn in_every_spelling_whom_a_program_calls_is_part_of_its_call() {
     engine.hand_over(Span::secs(2));
 }
 
-#[tokio::test]
-async fn a_module_that_is_called_remembers_nothing_of_a_caller_that_was_undone() {
-    let mut stand = Stand::new();
+pub async fn a_module_that_is_called_remembers_nothing_of_a_caller_that_was_undone(
+    mut stand: Stand,
+) {
     let ward = ward(stand.folder.path());
     let module = cobol(stand.folder.path(), WAYS, ("WAYS", &[10, 4]));
     let mut more = vec![service(9, "ways", &ward, (module, Arc::new(Cut(&[10, 4]))))];
@@ -163,9 +167,7 @@ async fn files_of_a_module_that_is_called_are_part_of_its_callers_call() {
     assert_eq!(counted(&mut opened(stand.folder.path(), 100)), 4);
 }
 
-#[tokio::test]
-async fn a_reply_that_its_caller_cannot_be_told_is_undone() {
-    let mut stand = Stand::new();
+pub async fn a_reply_that_its_caller_cannot_be_told_is_undone(mut stand: Stand) {
     let ward = ward(stand.folder.path());
     let caller = command(&["python3", &example("caller.py")]);
     let mut more = vec![service(9, "in-py", &ward, (caller, Arc::new(SameBytes)))];

@@ -110,6 +110,9 @@ pub enum Origin {
     Queue,
     /// Another service's, which waits for it and holds the writer.
     Service,
+    /// Another service's, within the unit of work of this call, which stands beside others: a
+    /// worker that has done something in that unit remembers nothing else.
+    Unit(Run),
 }
 
 /// What a service that calls another can count on. It holds the writer: a worker that has a call
@@ -213,6 +216,8 @@ struct Place {
     ahead: VecDeque<(Turn, Run)>,
     /// The calls that it has done and that are not durable.
     unsettled: BTreeMap<Run, Turn>,
+    /// The call in whose unit of work its last one stands, where that is not its own.
+    unit: Option<Run>,
     /// How many calls it has done.
     done: u32,
     /// How many births had failed when it was born: those of one round count once.
@@ -307,9 +312,9 @@ impl Pool {
 
     /// Whether there is a worker for a call that another service makes, or will be.
     #[must_use]
-    pub fn prospect(&self) -> Prospect {
+    pub fn prospect(&self, from: Origin) -> Prospect {
         let starting = |place: &Place| matches!(place.life.state(), State::Starting { .. });
-        if self.has_room(Origin::Service) {
+        if self.has_room(from) {
             Prospect::Ready
         } else if self.is_short() || self.serves() && self.places.values().any(starting) {
             Prospect::Coming
@@ -320,6 +325,23 @@ impl Pool {
 
     fn serves(&self) -> bool {
         self.posture == Posture::Serving
+    }
+
+    /// Which calls have its workers, and will leave them: each the one whose unit of work it is.
+    pub fn had_by(&self) -> impl Iterator<Item = Run> + '_ {
+        let lasts = |place: &&Place| match place.life.state() {
+            State::Ready | State::Busy(_) => self.serves(),
+            State::Starting { .. }
+            | State::Leaving { .. }
+            | State::Killed { .. }
+            | State::Gone { .. } => false,
+        };
+        let has = |place: &Place| {
+            let own = place.call.map(|(_, run)| run);
+            let last = own.or_else(|| place.unsettled.keys().next_back().copied());
+            last.map(|run| place.unit.unwrap_or(run))
+        };
+        self.places.values().filter(lasts).filter_map(has)
     }
 
     /// Which worker has a call.

@@ -55,6 +55,7 @@ fn every_fault_planted_in_services_that_call_services_is_found() {
         nested::stores();
         nested::readers();
         nested::ends();
+        nested::waits();
     });
 }
 

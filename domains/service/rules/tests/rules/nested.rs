@@ -3,13 +3,13 @@
 use tsugi_service_rules::call::Attempt;
 use tsugi_service_rules::ground::Effects;
 use tsugi_service_rules::nested::{
-    Callee, Came, DEPTH_MOST, Link, Savepoint, Told, Writer, ended, may_call,
+    Callee, Came, DEPTH_MOST, Link, Savepoint, Told, Waiting, Writer, comes, ended, may_call,
 };
 use tsugi_service_rules::refusal::{Busy, Refusal};
 use tsugi_service_rules::stored::Ending;
 use tsugi_service_rules::worker::life::{self, Exit};
 use tsugi_service_rules::worker::pool::{
-    Event, Order, Origin, Pool, Posture, Prospect, Run, Settings, Worker,
+    Event, Free, Order, Origin, Pool, Posture, Prospect, Run, Settings, Worker,
 };
 use tsugi_vocabulary::Moment;
 
@@ -148,24 +148,74 @@ impl World {
 #[test]
 fn who_calls_another_service_waits_for_a_worker_only_where_one_is_born() {
     let mut world = World::new(Settings { start: 1, spare: 1, ..Settings::default() });
-    assert_eq!(world.0.prospect(), Prospect::Coming, "the first");
+    assert_eq!(world.0.prospect(Origin::Service), Prospect::Coming, "the first");
     world.all(life::Event::Ready);
     world.give(1, Origin::Queue);
-    assert_eq!(world.0.prospect(), Prospect::Ready, "one is left for it");
+    assert_eq!(world.0.prospect(Origin::Service), Prospect::Ready, "one is left for it");
     let nested = world.give(2, Origin::Service);
-    assert_eq!(world.0.prospect(), Prospect::None, "who has a call may wait for the writer");
+    assert_eq!(
+        world.0.prospect(Origin::Service),
+        Prospect::None,
+        "who has a call may wait for the writer"
+    );
     let until = world.0.until(nested).expect("its clock goes");
     assert!(until > world.1);
     world.step(Event::Waits(nested));
     assert_eq!(world.0.until(nested), None);
     world.all(life::Event::Ended(Exit::Signal(9)));
-    assert_eq!(world.0.prospect(), Prospect::Coming, "their successors");
+    assert_eq!(world.0.prospect(Origin::Service), Prospect::Coming, "their successors");
     while world.0.posture() == Posture::Serving {
         world.all(life::Event::Ended(Exit::Code(1)));
         world.1 = world.0.wake_at().unwrap_or(world.1);
         world.step(Event::Woken);
     }
-    assert_eq!(world.0.prospect(), Prospect::None, "births were given up");
+    assert_eq!(world.0.prospect(Origin::Service), Prospect::None, "births were given up");
+}
+
+#[test]
+fn who_waits_for_a_worker_is_never_waited_for_by_whoever_has_it() {
+    waits();
+}
+
+pub fn waits() {
+    let run = |number: u64| (counted(1, number), Attempt { entry: number, number: 1 });
+    let waiting = |who, had_by: &[u64]| Waiting {
+        who: run(who),
+        had_by: had_by.iter().map(|number| run(*number)).collect(),
+    };
+    assert!(comes(run(1), &[waiting(1, &[9])]), "who goes on leaves it");
+    assert!(!comes(run(1), &[waiting(1, &[])]), "nobody has one");
+    let in_turn = [waiting(1, &[2]), waiting(2, &[3]), waiting(3, &[1])];
+    for who in 1..=3 {
+        assert!(!comes(run(who), &in_turn), "{who} waits for itself");
+    }
+    let one_goes_on = [waiting(1, &[2]), waiting(2, &[3, 9]), waiting(3, &[1])];
+    for who in 1..=3 {
+        assert!(comes(run(who), &one_goes_on), "{who}: the third's or the ninth's");
+    }
+    let behind = [waiting(1, &[2]), waiting(2, &[1]), waiting(3, &[1, 2]), waiting(4, &[9])];
+    assert!(!comes(run(3), &behind) && comes(run(4), &behind));
+}
+
+#[test]
+fn a_worker_that_remembers_a_unit_is_free_for_that_unit_alone() {
+    let free = Free::Settled;
+    let mut world = World::new(Settings { start: 1, spare: 0, free, ..Settings::default() });
+    world.all(life::Event::Ready);
+    let run = |number: u64| (counted(1, number), Attempt { entry: number, number: 1 });
+    let (unit, other) = (run(8), run(9));
+    let first = world.give(1, Origin::Unit(unit));
+    assert_eq!(world.0.had_by().collect::<Vec<_>>(), [unit]);
+    let worker = world.0.worker(first).expect("it has one");
+    let turn = match world.0.workers().find(|(has, _)| *has == worker).map(|(_, state)| state) {
+        Some(life::State::Busy(has)) => has.turn,
+        state => panic!("{state:?}"),
+    };
+    world.step(Event::Of(worker, life::Event::Done(turn)));
+    assert_eq!(world.0.prospect(Origin::Unit(other)), Prospect::None, "it remembers the first");
+    assert_eq!(world.0.had_by().collect::<Vec<_>>(), [unit]);
+    let second = world.give(2, Origin::Unit(unit));
+    assert_eq!(world.0.worker(second), Some(worker));
 }
 
 #[test]

@@ -6,12 +6,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use tsugi_service_rules::call::{Attempt, Work as Effects};
-use tsugi_service_rules::ground::ServiceNumber;
+use tsugi_service_rules::ground::{Effects as Where, ServiceNumber};
 use tsugi_service_rules::id::CallId;
 use tsugi_service_rules::sitting::Run;
 use tsugi_store::{Begun, Block, Call, Failover, Look, Reply, Seen, Store, Trouble, Work};
 
-use super::super::operated::{Operated, operate};
+use super::super::nested::Carry;
+use super::super::operated::{SoFar, operate_in};
 use super::super::small::Small;
 use super::super::within;
 use super::super::{Letter, panic_text};
@@ -20,7 +21,6 @@ use super::unit::Unit;
 use crate::inbox::Inbox;
 use crate::open::Reads;
 use crate::watch::Halt;
-use crate::worker::Batch;
 
 /// A session of a store whose units of work stand beside each other. It belongs to one thread.
 pub trait Session: Store + Reads {
@@ -46,8 +46,14 @@ pub(super) enum Errand {
     /// Begin a unit of work for this call, of this service where it is to be looked whether that is
     /// blocked: what is begun durably is not.
     Open(Run, Call, Option<ServiceNumber>),
-    /// Carry out operations in it.
-    Operate(Batch),
+    /// Carry out operations in the innermost of it.
+    Operate(Carry),
+    /// Begin a savepoint within, of a service that acts so.
+    Begin(Where),
+    /// The innermost savepoint is part of what it stands in.
+    Keep,
+    /// The innermost savepoint is taken back.
+    TakeBack,
     /// Put a reply beside its effects, or in their place, and commit.
     Finish(Effects, Box<Reply>),
     /// Take all of it back.
@@ -64,8 +70,12 @@ pub(crate) enum Word {
     Running,
     /// Its service is blocked by whoever it was: this is what is. The session is free.
     Blocked(Vec<(i64, Block)>),
-    /// What came of operations.
-    Operated(Operated),
+    /// What came of operations, with all before them; or why whoever asked for them ends.
+    Operated(SoFar, Option<String>),
+    /// A savepoint has begun.
+    Begun,
+    /// The innermost savepoint is kept or taken back, as was asked.
+    Ended,
     /// It is durable. The session is free.
     Kept,
     /// The commit was sent and nothing came back. It is looked for.
@@ -235,7 +245,12 @@ impl At<'_> {
                     }
                 }
                 // Of a unit that was gone before its errand came.
-                Errand::Operate(_) | Errand::Finish(..) | Errand::RollBack => {
+                Errand::Operate(_)
+                | Errand::Begin(_)
+                | Errand::Keep
+                | Errand::TakeBack
+                | Errand::Finish(..)
+                | Errand::RollBack => {
                     self.pulse.during(errand, || ());
                 }
             }
@@ -266,8 +281,8 @@ impl At<'_> {
             match pulse.during(errand, || session.begin(call)) {
                 Ok(Begun::New(work)) => {
                     tell.say(Said::Unit(*number, run, Word::Opened));
-                    return at_work(work, errands, pulse, |operated| {
-                        tell.say(Said::Unit(*number, run, Word::Operated(operated)));
+                    return at_work(work, errands, pulse, &|word| {
+                        tell.say(Said::Unit(*number, run, word));
                     });
                 }
                 Ok(Begun::Running) => return Then::Said(Word::Running),
@@ -314,29 +329,64 @@ fn at_work(
     mut work: Box<dyn Work + '_>,
     errands: &Receiver<(u64, Errand)>,
     pulse: &Pulse,
-    operated: impl Fn(Operated),
+    say: &dyn Fn(Word),
 ) -> Then {
-    while let Ok((errand, what)) = errands.recv() {
-        let done = match what {
-            Errand::Operate(asked) => {
-                pulse.during(errand, || operate(&mut within::Unit::of(&mut *work), asked))
-            }
-            Errand::Finish(effects, reply) => {
-                return pulse.during(errand, || finished(work, effects, &reply));
-            }
-            Errand::RollBack => {
-                pulse.during(errand, || drop(work));
-                return Then::Said(Word::RolledBack);
-            }
-            // A session has one unit at a time.
-            Errand::Open(run, ..) => unreachable!("{run:?} is opened within another"),
-        };
-        match done {
-            Ok(done) => operated(done),
-            Err(trouble) => return Then::Said(Word::Lost(trouble)),
+    let line = Line { errands, pulse, say };
+    match line.serve(&mut within::Unit::of(&mut *work)) {
+        Ok((errand, Errand::Finish(effects, reply))) => {
+            pulse.during(errand, || finished(work, effects, &reply))
         }
+        Ok((errand, Errand::RollBack)) => {
+            pulse.during(errand, || drop(work));
+            Then::Said(Word::RolledBack)
+        }
+        Ok(_) => unreachable!("what is asked of no savepoint ends its unit"),
+        Err(Some(trouble)) => Then::Said(Word::Lost(trouble)),
+        Err(None) => Then::Left,
     }
-    Then::Left
+}
+
+/// What is asked of a unit of work, and by what its answers are said.
+struct Line<'a> {
+    errands: &'a Receiver<(u64, Errand)>,
+    pulse: &'a Pulse,
+    say: &'a dyn Fn(Word),
+}
+
+impl Line<'_> {
+    /// Does what is asked of a unit of work, until it is something that ends it. Where there is
+    /// none, nothing of the unit is left, or the engine has gone.
+    fn serve(&self, unit: &mut within::Unit<'_, '_>) -> Result<(u64, Errand), Option<Trouble>> {
+        while let Ok((errand, what)) = self.errands.recv() {
+            match what {
+                Errand::Operate(Carry { asked, mut answers, ended }) => {
+                    unit.knows(ended);
+                    let carry = || operate_in(unit, asked, &mut answers);
+                    let failed = self.pulse.during(errand, carry).map_err(Some)?;
+                    (self.say)(Word::Operated(answers, failed));
+                }
+                Errand::Begin(acts) => {
+                    let mut inner = self.pulse.during(errand, || unit.begin()).map_err(Some)?;
+                    (self.say)(Word::Begun);
+                    match self.serve(&mut within::Unit::nested(&mut *inner, acts))? {
+                        (errand, Errand::Keep) => {
+                            self.pulse.during(errand, || inner.keep()).map_err(Some)?;
+                        }
+                        (errand, Errand::TakeBack) => self.pulse.during(errand, || drop(inner)),
+                        // All of it ends.
+                        other => return Ok(other),
+                    }
+                    (self.say)(Word::Ended);
+                }
+                // A session has one unit at a time.
+                Errand::Open(run, _) => unreachable!("{run:?} is opened within another"),
+                Errand::Keep | Errand::TakeBack | Errand::Finish(..) | Errand::RollBack => {
+                    return Ok((errand, what));
+                }
+            }
+        }
+        Err(None)
+    }
 }
 
 fn finished(mut work: Box<dyn Work + '_>, effects: Effects, reply: &Reply) -> Then {

@@ -2,17 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use tsugi_service_rules::call::{Event, Interruption};
+use tsugi_service_rules::call::{Event, Interruption, Work as Effects};
 use tsugi_service_rules::ground;
 use tsugi_service_rules::sitting::Run;
 use tsugi_service_rules::stored::{ClientRow, Ending, Stored};
-use tsugi_service_rules::worker::life::Turn;
-use tsugi_service_rules::worker::pool::{self, Worker};
+use tsugi_service_rules::worker::pool;
 use tsugi_store::{Call, Content, Seen, Trouble};
 
 use super::super::Found;
 use super::super::hall::{Going, Todo};
-use super::super::operated::Operated;
+use super::super::nested::{Next, Stack};
 use super::super::pools::{self, Over};
 use super::super::way::Way;
 use super::Parallel;
@@ -26,6 +25,8 @@ use crate::worker::{Asked, Batch};
 pub(super) struct Unit {
     pub(super) run: Run,
     stand: Stand,
+    /// Who is called in it.
+    stack: Stack,
 }
 
 /// Where a unit of work stands.
@@ -35,8 +36,10 @@ enum Stand {
     Opening,
     /// It is open, and nothing is asked of it.
     Open,
-    /// Operations are carried out; who waits for what comes of them.
-    Operating(Option<(Worker, Turn)>),
+    /// Operations are carried out.
+    Operating,
+    /// A savepoint within begins, or ends.
+    Nesting,
     /// Its reply is put beside its effects and committed, or its commit is looked for.
     Ending,
     /// Its run is over, and it is being taken back.
@@ -76,8 +79,9 @@ impl Parallel {
             let id = names::stored(run.0, asks.lowest);
             let call = Call { id, content: Content(asks.content.digest) };
             let service = (!self.acts_outside(run)).then_some(asks.service);
+            let stack = self.hall.stack(run, asks.service);
             self.seats[at].send(Errand::Open(run, call, service));
-            self.seats[at].unit = Some(Unit { run, stand: Stand::Opening });
+            self.seats[at].unit = Some(Unit { run, stand: Stand::Opening, stack });
             self.sent().free -= 1;
             return Found::Work;
         }
@@ -101,24 +105,52 @@ impl Parallel {
 
     /// Does what can be done with a unit of work now.
     fn serve(&mut self, at: usize) -> Result<Found, Fatal> {
-        let Some(Unit { run, stand }) = &self.seats[at].unit else { return Ok(Found::Nothing) };
-        let (run, stand) = (*run, *stand);
-        let Some(going) = self.hall.runs.get(&run) else {
-            return Ok(self.give_up(at, stand));
+        let Some(Unit { run, stand, stack }) = &self.seats[at].unit else {
+            return Ok(Found::Nothing);
         };
+        let (run, stand) = (*run, *stand);
+        if !self.hall.runs.contains_key(&run) {
+            return Ok(self.give_up(at, stand));
+        }
         match stand {
-            Stand::Operating(_) if is_ended_badly(going) => self.halt(at),
-            Stand::Open if !self.hall.takes_answers(run) => {}
-            Stand::Open => {
-                let going = self.hall.runs.get_mut(&run);
-                return match going.and_then(|going| going.mail.pop_front()) {
-                    Some(word) => self.say(at, run, word).map(|()| Found::Work),
-                    None => Ok(Found::Nothing),
-                };
+            Stand::Operating if self.hall.is_over_in(stack) => self.halt(at),
+            Stand::Open => return self.go_on(at, run),
+            Stand::Opening | Stand::Operating | Stand::Nesting | Stand::Ending | Stand::Leaving => {
             }
-            Stand::Opening | Stand::Operating(_) | Stand::Ending | Stand::Leaving => {}
         }
         Ok(Found::Nothing)
+    }
+
+    /// Does what comes next in a unit of work that is open.
+    fn go_on(&mut self, at: usize, run: Run) -> Result<Found, Fatal> {
+        let Some(mut unit) = self.seats[at].unit.take() else { return Ok(Found::Nothing) };
+        let next = self.hall.next_of(&mut unit.stack);
+        self.seats[at].unit = Some(unit);
+        let (stand, errand) = match next {
+            Next::Nothing => return Ok(Found::Nothing),
+            Next::Carry(carry) => {
+                self.may_make_files(run, &carry.asked);
+                (Stand::Operating, Errand::Operate(carry))
+            }
+            Next::Begin(acts) => (Stand::Nesting, Errand::Begin(acts)),
+            Next::Keep => (Stand::Nesting, Errand::Keep),
+            Next::TakeBack => (Stand::Nesting, Errand::TakeBack),
+            Next::Ends(over) => {
+                let ended = self.hall.ended(run, over);
+                let (reply, effects) = self.hall.stored(run, ended)?;
+                if effects == Effects::RolledBack {
+                    self.hall.undo_within(run);
+                }
+                (Stand::Ending, Errand::Finish(effects, Box::new(reply)))
+            }
+            Next::Fails(why) => {
+                self.fails(run, &why);
+                return Ok(Found::Work);
+            }
+        };
+        self.stands(at, stand);
+        self.seats[at].send(errand);
+        Ok(Found::Work)
     }
 
     /// The run of a unit is over: it is taken back.
@@ -126,10 +158,11 @@ impl Parallel {
         match stand {
             // What is being committed has its end by that.
             Stand::Leaving | Stand::Ending => return Found::Nothing,
-            Stand::Opening | Stand::Operating(_) => self.halt(at),
+            Stand::Opening | Stand::Operating | Stand::Nesting => self.halt(at),
             Stand::Open => {}
         }
         self.stands(at, Stand::Leaving);
+        self.abandon(at);
         self.seats[at].send(Errand::RollBack);
         Found::Work
     }
@@ -145,39 +178,15 @@ impl Parallel {
         }
     }
 
-    /// Carries out a word of a run.
-    fn say(&mut self, at: usize, run: Run, word: pools::Word) -> Result<(), Fatal> {
-        let service = self.hall.runs.get(&run).map(|going| going.service);
-        let word = match service {
-            Some(service) => self.hall.calls_nobody(service, word),
-            None => word,
-        };
-        match word {
-            pools::Word::Operate(worker, turn, asked) => {
-                self.may_make_files(run, &asked);
-                self.stands(at, Stand::Operating(Some((worker, turn))));
-                self.seats[at].send(Errand::Operate(asked));
-            }
-            pools::Word::End(asked, over) if !asked.operations.is_empty() => {
-                self.may_make_files(run, &asked);
-                if let Some(going) = self.hall.runs.get_mut(&run) {
-                    going.mail.push_front(pools::Word::End(Batch::default(), over));
-                }
-                self.stands(at, Stand::Operating(None));
-                self.seats[at].send(Errand::Operate(asked));
-            }
-            pools::Word::End(_, over) => {
-                let ended = self.hall.ended(run, over);
-                let (reply, effects) = self.hall.stored(run, ended)?;
-                self.stands(at, Stand::Ending);
-                self.seats[at].send(Errand::Finish(effects, Box::new(reply)));
-            }
+    /// Whoever is called in a unit of work is given up with it.
+    fn abandon(&mut self, at: usize) {
+        if let Some(unit) = &mut self.seats[at].unit {
+            self.hall.abandon_stack(&mut unit.stack);
         }
-        Ok(())
     }
 
-    fn may_make_files(&mut self, run: Run, asked: &Batch) {
-        if asked.operations.iter().any(Asked::may_make_files) {
+    fn may_make_files(&mut self, run: Run, asked: &[Asked]) {
+        if asked.iter().any(Asked::may_make_files) {
             self.chores.makes(run);
             self.hall.sweep_at.get_or_insert_with(clock::now);
         }
@@ -188,17 +197,32 @@ impl Parallel {
         let stand = self.seats[at].unit.as_ref().map(|unit| unit.stand);
         self.sent().has_begun(run);
         match word {
-            Word::Opened | Word::Operated(_) | Word::InDoubt if stand == Some(Stand::Leaving) => {}
+            Word::Opened | Word::Operated(..) | Word::Begun | Word::Ended | Word::InDoubt
+                if stand == Some(Stand::Leaving) => {}
             Word::Opened => self.opened(at, run),
-            Word::Operated(operated) => self.operated(at, run, operated),
+            Word::Operated(answers, failed) => {
+                self.stands(at, Stand::Open);
+                if let Some(unit) = &mut self.seats[at].unit {
+                    unit.stack.carried(answers, failed);
+                }
+            }
+            Word::Begun => self.stands(at, Stand::Open),
+            Word::Ended => {
+                self.stands(at, Stand::Open);
+                if let Some(unit) = &mut self.seats[at].unit {
+                    self.hall.ended_beside(&mut unit.stack);
+                }
+            }
             Word::InDoubt => self.hall.todo.push_back(Todo::Table(Event::InDoubt(run.0))),
             // It was ended because its run is over.
             Word::Lost(Trouble::Away(_) | Trouble::Again) if stand == Some(Stand::Leaving) => {
                 self.free(at);
             }
             Word::Lost(trouble) => {
+                let unit = self.seats[at].unit.as_ref();
+                let over = unit.is_some_and(|unit| self.hall.is_over_in(&unit.stack));
                 self.free(at);
-                self.lost(run, trouble, stand)?;
+                self.lost(run, trouble, (stand, over))?;
             }
             Word::Taken(seen) => {
                 self.free(at);
@@ -232,6 +256,7 @@ impl Parallel {
     }
 
     fn free(&mut self, at: usize) {
+        self.abandon(at);
         self.seats[at].unit = None;
         self.sent().free += 1;
     }
@@ -246,32 +271,15 @@ impl Parallel {
         self.hall.hold(service, run);
     }
 
-    fn operated(&mut self, at: usize, run: Run, operated: Operated) {
-        let to = match self.seats[at].unit.as_ref().map(|unit| unit.stand) {
-            Some(Stand::Operating(to)) => to,
-            Some(Stand::Opening | Stand::Open | Stand::Ending | Stand::Leaving) | None => None,
-        };
-        self.stands(at, Stand::Open);
-        match operated {
-            Operated::Answers(answers) => {
-                let service = self.hall.runs.get(&run).map(|going| going.service);
-                let desk = service.and_then(|number| self.hall.desks.get_mut(&number));
-                if let (Some(desk), Some((worker, turn)), false) = (desk, to, answers.is_empty())
-                    && let Some(link) = desk.links.get_mut(&worker)
-                {
-                    link.answer(turn, answers);
-                }
-            }
-            Operated::Failed(why) => {
-                let ended = self.hall.failed(run, &why);
-                if let Some(going) = self.hall.runs.get_mut(&run) {
-                    let known = going.mail.pop_back().filter(is_bad_end);
-                    going.mail.clear();
-                    // What its worker has said of its end by itself goes before.
-                    let ended = pools::Word::End(Batch::default(), Over::Ended(ended));
-                    going.mail.push_back(known.unwrap_or(ended));
-                }
-            }
+    /// What its program did not wait for was refused.
+    fn fails(&mut self, run: Run, why: &str) {
+        let ended = self.hall.failed(run, why);
+        if let Some(going) = self.hall.runs.get_mut(&run) {
+            let known = going.mail.pop_back().filter(is_bad_end);
+            going.mail.clear();
+            // What its worker has said of its end by itself goes before.
+            let ended = pools::Word::End(Batch::default(), Over::Ended(ended));
+            going.mail.push_back(known.unwrap_or(ended));
         }
     }
 
@@ -304,6 +312,7 @@ impl Parallel {
         {
             going.reply.and_then(|number| self.hall.replies.remove(&number));
             self.hall.todo.push_back(Todo::Pool(going.service, pool::Event::Settled(run)));
+            self.hall.settle_within(run);
         } else {
             self.hall.drop_run(run);
         }
@@ -311,7 +320,12 @@ impl Parallel {
     }
 
     /// Nothing of a unit of work is left.
-    fn lost(&mut self, run: Run, trouble: Trouble, stand: Option<Stand>) -> Result<(), Fatal> {
+    fn lost(
+        &mut self,
+        run: Run,
+        trouble: Trouble,
+        (stand, over): (Option<Stand>, bool),
+    ) -> Result<(), Fatal> {
         let why = match &trouble {
             Trouble::Gone(_) => Interruption::SittingGoneInTurn,
             Trouble::Full | Trouble::Refused(_) => Interruption::StoreFull(trouble.to_string()),
@@ -325,12 +339,13 @@ impl Parallel {
         };
         // Its statement was ended for the end that it has: that is kept by another unit.
         let ended = self.hall.runs.get(&run).is_some_and(is_ended_badly);
-        let operated = matches!(stand, Some(Stand::Operating(_)));
-        let halted = ended && operated && matches!(trouble, Trouble::Away(_));
+        let operated = stand == Some(Stand::Operating);
+        let halted = over && operated && matches!(trouble, Trouble::Away(_));
         let met = trouble == Trouble::Again;
         if !halted {
             self.troubled(trouble)?;
         }
+        let halted = halted && ended;
         let outside = self.acts_outside(run) && stand == Some(Stand::Opening);
         if outside && self.hall.runs.get(&run).is_some_and(|going| going.mail.is_empty()) {
             // Its program has not begun, and that it would is durable.
@@ -339,6 +354,7 @@ impl Parallel {
         }
         self.chores.has_made(run);
         if halted {
+            self.hall.undo_within(run);
             self.sent().opens(run);
         } else if let Some(service) = self.hall.runs.get(&run).map(|going| going.service) {
             if met {

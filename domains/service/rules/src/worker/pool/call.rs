@@ -14,14 +14,23 @@ impl Pool {
         if self.places_free(from) == 0 {
             return None;
         }
-        self.places.iter().find(|(_, place)| self.is_free(place)).map(|(worker, _)| *worker)
+        let free = |(_, place): &(&Worker, &Place)| self.is_free(place, from);
+        // One that remembers that unit goes first.
+        let own = |(_, place): &(&Worker, &Place)| match from {
+            Origin::Unit(unit) => place.unit == Some(unit),
+            Origin::Queue | Origin::Service => false,
+        };
+        let mut all = self.places.iter().filter(free);
+        let own = all.clone().find(own).or_else(|| all.next());
+        own.map(|(worker, _)| *worker)
     }
 
     /// Whether a worker has nothing to do, and nothing that its next call would have to wait for.
-    fn is_free(&self, place: &Place) -> bool {
-        let free = match self.settings.free {
-            Free::Settled if !mutant("next-before-durable") => place.unsettled.is_empty(),
-            Free::Settled | Free::Done => true,
+    fn is_free(&self, place: &Place, from: Origin) -> bool {
+        let free = match (self.settings.free, from) {
+            (Free::Settled, Origin::Unit(unit)) if place.unit == Some(unit) => true,
+            (Free::Settled, _) if !mutant("next-before-durable") => place.unsettled.is_empty(),
+            (Free::Settled | Free::Done, _) => true,
         };
         place.life.state() == State::Ready && free
     }
@@ -31,11 +40,11 @@ impl Pool {
         if self.posture != Posture::Serving {
             return 0;
         }
-        let ready = |place: &&Place| self.is_free(place);
+        let ready = |place: &&Place| self.is_free(place, from);
         let busy = |place: &&Place| match place.life.state() {
             State::Busy(_) => true,
             // It waits for what it has done.
-            State::Ready => !self.is_free(place),
+            State::Ready => !self.is_free(place, from),
             State::Starting { .. }
             | State::Leaving { .. }
             | State::Killed { .. }
@@ -43,7 +52,7 @@ impl Pool {
         };
         let all = match from {
             Origin::Queue if !mutant("spare-taken") => self.settings.start.max(1),
-            Origin::Queue | Origin::Service => usize::MAX,
+            Origin::Queue | Origin::Service | Origin::Unit(_) => usize::MAX,
         };
         let left = all.saturating_sub(self.places.values().filter(busy).count());
         left.min(self.places.values().filter(ready).count())
@@ -56,7 +65,7 @@ impl Pool {
         out: &mut Vec<Order>,
     ) {
         let Some(worker) = self.free(from) else { return out.push(Order::Again(run)) };
-        self.begin(now, worker, run, out);
+        self.begin(now, worker, (run, from), out);
     }
 
     /// The worker that remembers a caller's former call has its next one, where it is free.
@@ -71,17 +80,27 @@ impl Pool {
         let free = |place: &Place| place.life.state() == State::Ready && remembers(place);
         match places.find(|(_, place)| free(place)).map(|(worker, _)| *worker) {
             Some(worker) if self.posture == Posture::Serving && !mutant("follows-anyone") => {
-                self.begin(now, worker, run, out);
+                self.begin(now, worker, (run, Origin::Service), out);
             }
             Some(_) | None => self.on_give(now, (run, Origin::Service), out),
         }
     }
 
-    fn begin(&mut self, now: Moment, worker: Worker, run: Run, out: &mut Vec<Order>) {
+    fn begin(
+        &mut self,
+        now: Moment,
+        worker: Worker,
+        (run, from): (Run, Origin),
+        out: &mut Vec<Order>,
+    ) {
         let Some(place) = self.places.get_mut(&worker) else { return };
         self.next_turn += 1;
         let turn = Turn(self.next_turn);
         place.call = Some((turn, run));
+        place.unit = match from {
+            Origin::Unit(unit) => Some(unit),
+            Origin::Queue | Origin::Service => None,
+        };
         self.live(now, worker, life::Event::Given(turn), out);
     }
 

@@ -37,6 +37,7 @@ impl Pool {
                 call: None,
                 ahead: VecDeque::new(),
                 unsettled: BTreeMap::new(),
+                unit: None,
                 done: 0,
                 round: self.failures,
                 held: None,
