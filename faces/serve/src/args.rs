@@ -107,6 +107,15 @@ pub struct OfDaemon {
     /// Calls at a time that the store is asked for.
     #[arg(long, value_name = "N", default_value_t = 8, hide_default_value = true)]
     pub sessions: usize,
+    /// Where another group's callers come in, whose services programs may call: once for each group.
+    #[arg(long, value_name = "GROUP=ADDRESS:PORT[,...]")]
+    pub other: Vec<String>,
+    /// A file of the token that is shown to other groups.
+    #[arg(long, value_name = "FILE", requires = "other")]
+    pub other_token: Option<PathBuf>,
+    /// Who signs the certificates of other groups; plain HTTP where none is said.
+    #[arg(long, value_name = "FILE", requires = "other")]
+    pub other_authorities: Option<PathBuf>,
     /// Workers of each service.
     #[arg(long, value_name = "N", default_value_t = 1, hide_default_value = true)]
     pub start: usize,

@@ -1,12 +1,15 @@
 //! Where a daemon runs and for whom: what it is told once, at its start.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tsugi_host::enclosed::User;
 use tsugi_service_rules::limits;
 use tsugi_service_rules::worker::pool;
 use tsugi_vocabulary::{Epoch, GroupName, NodeName, Span};
 use tsugi_worker::Environment;
+
+use crate::groups::Groups;
 
 /// What is the same for every volume that this process serves.
 #[derive(Clone, Debug)]
@@ -33,6 +36,8 @@ pub struct Around {
     pub grace: Span,
     /// The database that keeps the store, where the volume does not.
     pub database: Option<Database>,
+    /// The way to services of other groups, where one is said.
+    pub groups: Option<Arc<Groups>>,
 }
 
 /// A database that several members of a group share.

@@ -229,7 +229,8 @@ fn start(
     let made = services::make(&found, around, staff);
     let (calls, closed) = (around.calls, made.closed.clone());
     let resolvers = services::resolvers(&found);
-    let settings = Settings { calls, closed, resolvers, ..Settings::alone(hold.epoch) };
+    let groups = around.groups.clone().map(|groups| groups as _);
+    let settings = Settings { calls, closed, resolvers, groups, ..Settings::alone(hold.epoch) };
     say(&found, &made.closed, staff.log);
     staff.reserve.opened(&found, shelf);
     Ok((found, made, settings))

@@ -15,6 +15,7 @@ pub mod epoch;
 pub mod files;
 mod giver;
 pub mod group;
+pub mod groups;
 pub mod log;
 pub mod reserve;
 pub mod services;

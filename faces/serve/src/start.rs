@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -20,6 +21,7 @@ use tsugi_worker::Environment;
 
 use crate::args::OfDaemon;
 use crate::around::{Around, Database};
+use crate::groups::{Groups, Shows};
 
 /// How often an address that another process has is asked for.
 const AGAIN: Duration = Duration::from_millis(5);
@@ -50,7 +52,13 @@ pub fn around(daemon: &OfDaemon) -> Result<Around, Box<Message>> {
         locale: daemon.locale.clone(),
         code_page: daemon.code_page.clone(),
     };
+    let shows = Shows {
+        token: daemon.other_token.as_deref(),
+        authorities: daemon.other_authorities.as_deref(),
+    };
+    let groups = Groups::of(&group, &daemon.other, shows)?.map(Arc::new);
     Ok(Around {
+        groups,
         user: user(daemon.user.as_deref())?,
         worker: vec![own.to_string_lossy().into_owned(), "worker".to_owned()],
         workers: workers(daemon.workers.as_deref(), &group),

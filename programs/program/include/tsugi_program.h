@@ -124,8 +124,10 @@ struct tsugi_host {
   /* The next row of the last statement: all its n columns. They live until the next row or sql. */
   uint16_t (*row)(void *self, tsugi_value *out, uint32_t n);
   /* Calls another service in the same unit of work, with its one parameter. Where it fails, what it
-     did is undone alone, and last() says how it ended; the call may go on. A reply that is larger than reply->cap lies in
-     memory of the host, until the program's next call of another service. */
+     did is undone alone, and last() says how it ended; the call may go on. A service of another
+     group, GROUP/SERVICE, stands in no unit of work of this one: what it did stays done. A reply
+     that is larger than reply->cap lies in memory of the host, until the program's next call of
+     another service. */
   uint16_t (*call)(void *self, tsugi_in service, tsugi_in body, tsugi_out *reply);
   /* A line for the log, kept whatever becomes of the call. 4 KiB a line, 200 lines a call. */
   void (*log)(void *self, uint8_t level, tsugi_in text);

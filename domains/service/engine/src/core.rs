@@ -43,7 +43,7 @@ use tsugi_service_rules::call::{Arrival, Caller, Event, Interruption};
 use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::id::CallId;
 use tsugi_service_rules::refusal::Refusal;
-use tsugi_service_rules::sitting::{self, Left, Near, Order, State};
+use tsugi_service_rules::sitting::{self, Left, Near, Order, Run, State};
 use tsugi_service_rules::worker::pool::Worker;
 use tsugi_store::{Block, Store, Trouble};
 use tsugi_vocabulary::Span;
@@ -92,6 +92,8 @@ pub(crate) enum Letter {
     Figures(oneshot::Sender<Figures>),
     /// Something was read for a call that only reads.
     Looked(Looked),
+    /// Something came back from another group, for a service of this call.
+    CameBack(Run),
     /// The log of the store is copied as far as that goes beside its writer.
     Copied(Result<(), Trouble>),
     /// A thread beside the core has met what nothing leads to, and does its errands no more.

@@ -18,6 +18,7 @@ use crate::calls::Calls;
 use crate::clock;
 use crate::core::{Core, Letter, Looks, Opens, Parallel, Session};
 use crate::fatal::LastWord;
+use crate::groups::OtherGroups;
 use crate::inbox::Inbox;
 use crate::inquirer;
 use crate::service::Service;
@@ -267,6 +268,8 @@ pub struct Settings {
     /// Services that name one that decides about their unknown calls: its name. It only reads, and
     /// is asked again after an interruption.
     pub resolvers: BTreeMap<ServiceNumber, Arc<str>>,
+    /// The way to services of other groups, where there is one.
+    pub groups: Option<Arc<dyn OtherGroups>>,
 }
 
 impl Settings {
@@ -281,6 +284,7 @@ impl Settings {
             last: Arc::new(AtomicU64::new(u64::MAX)),
             closed: BTreeMap::new(),
             resolvers: BTreeMap::new(),
+            groups: None,
         }
     }
 

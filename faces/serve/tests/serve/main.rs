@@ -4,6 +4,7 @@
 mod acts;
 mod bad;
 mod daemon;
+mod groups;
 mod killed;
 mod members;
 mod ready;

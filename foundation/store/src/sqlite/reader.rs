@@ -12,7 +12,7 @@ use super::clients::Clients;
 use super::open::{FILE, STEADY};
 use super::permit::{Permit, Whose};
 use super::record::{find, row_of, seen};
-use super::{Interrupt, refused};
+use super::{Interrupt, outside, refused};
 use crate::op::{ONLY_READS, of_the_record, waits_for_the_commit};
 use crate::{
     Id, LARGEST_OUTCOME, Op, Outcome, Request, Row, Seen, SqlError, Stored, Trouble, Value,

@@ -251,6 +251,7 @@ impl Hall {
             Letter::Inquirer(tells) => self.inquirer = Some(tells),
             Letter::List(listing) => self.list(listing),
             Letter::Inquire(arrival, waiter) => self.inquire(arrival, waiter),
+            Letter::CameBack(run) => self.read_next(run),
             Letter::Copied(copied) => {
                 let told = self.copies.as_mut().map(|copies| copies.copied(copied));
                 if let Some(Err(fatal)) = told {
@@ -478,6 +479,7 @@ impl Hall {
     pub(super) fn drop_run(&mut self, run: Run) {
         let Some(going) = self.runs.remove(&run) else { return };
         self.undo_within(run);
+        self.keep_out(run);
         self.spoken.retain(|spoken| *spoken != run);
         if let Some(number) = going.reply {
             self.replies.remove(&number);
@@ -498,6 +500,7 @@ impl Hall {
             numbers.extend(going.reply);
             self.todo.push_back(Todo::Pool(going.service, pool::Event::Settled(*run)));
             self.settle_within(*run);
+            self.confirm_out(*run);
         }
         self.tell_table(Event::Committed(ids));
         for number in numbers {

@@ -7,6 +7,7 @@
 //! Invariant: what a nested call did is undone, and its workers with it, unless its caller's is
 //! kept. Invariant: whatever ends a caller ends what it waits for first.
 
+mod out;
 mod stack;
 mod told;
 
@@ -33,6 +34,7 @@ use crate::fatal::Fatal;
 use crate::names;
 use crate::service::NoReply;
 use crate::worker::{Answered, Calling, Gave, Given, Returned};
+use out::Owed;
 pub(super) use stack::{Carry, Next, Stack};
 use told::{ended, not_begun, not_called, said};
 
@@ -127,6 +129,8 @@ pub(super) struct Nested {
     all: BTreeMap<Run, Within>,
     /// What has ended in order within a call that is not durable: its workers remember it.
     kept: BTreeMap<Run, Vec<(ServiceNumber, Run)>>,
+    /// What other groups keep for calls that are not durable.
+    owed: BTreeMap<Run, Vec<Owed>>,
     next: u64,
     ended: u64,
 }

@@ -427,6 +427,8 @@ impl Hall {
     /// Takes one away, with whom it has called and waits for.
     fn take_reading(&mut self, run: Run) -> Option<Reading> {
         let mut reading = self.readings.remove(run)?;
+        // A retry reads again, and asks for the same.
+        self.keep_out(run);
         if let Some(stack) = &mut reading.stack {
             self.abandon_stack(stack);
         }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod abroad;
 mod ahead;
 mod alone;
 mod appfile;

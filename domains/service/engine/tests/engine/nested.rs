@@ -120,7 +120,12 @@ impl Program for Actor {
 
 /// A service of one of them.
 pub fn actor(stand: &Stand, number: u32, name: &'static str) -> Service {
-    let mut cast = Cast::new().with(stand, name, |_| {});
+    actor_that(stand, number, name, Effects::Store)
+}
+
+/// The same, where it acts so.
+pub fn actor_that(stand: &Stand, number: u32, name: &'static str, effects: Effects) -> Service {
+    let mut cast = Cast::new().with(stand, name, |settings| settings.effects = effects);
     let service = cast.services.pop().expect("it is there");
     Service { number: ServiceNumber(number), ..service }
 }

@@ -15,8 +15,9 @@ use tsugi_service_rules::stored::Ending;
 use tsugi_service_rules::worker::life::{Abnormal, Class};
 use tsugi_service_rules::worker::pool::{self, Origin, Posture, Prospect};
 
+use super::out::{Heard, Out, heard};
 use super::told::{ended, not_begun, not_called, said};
-use super::{Chain, Chosen, ENTRIES, Ran, Stage, Within};
+use super::{Chain, Chosen, ENTRIES, OF_ANOTHER, Ran, Stage, Within};
 use crate::core::hall::Hall;
 use crate::core::lector::Then;
 use crate::core::operated::{SoFar, bounded};
@@ -48,6 +49,8 @@ struct Asks {
     rest: VecDeque<Asked>,
     answers: SoFar,
     then: Then,
+    /// A call of another group's service that is waited for.
+    out: Option<Out>,
 }
 
 /// A service that was called.
@@ -91,6 +94,10 @@ impl Stack {
     /// Whether somebody is called.
     pub(in crate::core) fn is_nested(&self) -> bool {
         self.levels.len() > 1
+    }
+
+    pub(super) const fn chain(&self) -> &Chain {
+        &self.chain
     }
 
     /// Whose operations are carried out.
@@ -219,7 +226,7 @@ impl Hall {
                 Word::End(all, over) => (all, Then::End(over)),
             };
             let rest = all.operations.into();
-            stack.last().asks = Some(Asks { rest, answers: SoFar::default(), then });
+            stack.last().asks = Some(Asks { rest, answers: SoFar::default(), then, out: None });
         }
     }
 
@@ -242,6 +249,17 @@ impl Hall {
     fn step_of(&mut self, stack: &mut Stack) -> Option<Next> {
         let ended = self.nested.ended;
         let asks = stack.last().asks.as_mut()?;
+        if let Some(out) = &asks.out {
+            let Some(came) = out.came.get().cloned() else { return Some(Next::Nothing) };
+            let waits = out.waits;
+            asks.out = None;
+            let most = self.told_most(stack.chain.last(), stack.chain.last().run);
+            match heard(came, most) {
+                Heard::Answer(answer) => stack.answered(answer, waits),
+                Heard::Cannot(why) => stack.fails(why),
+            }
+            return None;
+        }
         let mut asked = Vec::new();
         while let Some(one) = asks.rest.pop_front_if(|one| !matches!(one, Asked::Call(..))) {
             asked.push(one);
@@ -295,6 +313,17 @@ impl Hall {
         caller.called += 1;
         let first = caller.run.1.number;
         let child = names::child(&caller.run.0.whole(), caller.called);
+        if calling.service.contains(OF_ANOTHER) {
+            match self.call_out(stack, (child, calling), waits) {
+                Ok(out) => {
+                    if let Some(asks) = &mut stack.last().asks {
+                        asks.out = Some(out);
+                    }
+                }
+                Err(refusal) => stack.answered(not_begun(refusal), waits),
+            }
+            return None;
+        }
         let chosen = match self.chosen(&stack.chain.names(), calling, Writer::Free) {
             Ok(chosen) => chosen,
             Err(refusal) => {

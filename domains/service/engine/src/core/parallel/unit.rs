@@ -313,6 +313,7 @@ impl Parallel {
             going.reply.and_then(|number| self.hall.replies.remove(&number));
             self.hall.todo.push_back(Todo::Pool(going.service, pool::Event::Settled(run)));
             self.hall.settle_within(run);
+            self.hall.confirm_out(run);
         } else {
             self.hall.drop_run(run);
         }
