@@ -17,7 +17,7 @@ use tsugi_vocabulary::{Moment, Span};
 use super::Waiter;
 use super::hall::{Hall, Todo};
 use super::inquiry::Keys;
-use super::lector::{Errand, Lector, Looked, Looks, Read, Then};
+use super::lector::{Errand, Lector, Looked, Looks, Read};
 use super::nested::{Carry, Next, Stack, ends_badly};
 use super::pools::{Ended, Over, Word};
 use crate::clock;

@@ -379,7 +379,7 @@ impl Line<'_> {
                     (self.say)(Word::Ended);
                 }
                 // A session has one unit at a time.
-                Errand::Open(run, _) => unreachable!("{run:?} is opened within another"),
+                Errand::Open(run, ..) => unreachable!("{run:?} is opened within another"),
                 Errand::Keep | Errand::TakeBack | Errand::Finish(..) | Errand::RollBack => {
                     return Ok((errand, what));
                 }
