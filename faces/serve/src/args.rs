@@ -107,7 +107,7 @@ pub struct OfDaemon {
     /// Calls at a time that the store is asked for.
     #[arg(long, value_name = "N", default_value_t = 8, hide_default_value = true)]
     pub sessions: usize,
-    /// Where another group's callers come in, whose services programs may call: once for each group.
+    /// Where another group's callers come in, whose services programs may call; once for each.
     #[arg(long, value_name = "GROUP=ADDRESS:PORT[,...]")]
     pub other: Vec<String>,
     /// A file of the token that is shown to other groups.

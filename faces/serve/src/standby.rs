@@ -48,7 +48,7 @@ enum Volume {
     /// Not here.
     Away,
     /// Handed over.
-    Held(Held),
+    Held(Box<Held>),
     /// On its way back.
     Leaving(Leaving),
 }
@@ -139,7 +139,7 @@ async fn run(args: &Standby, language: Language) -> Result<(), Box<Message>> {
         }
     }
     if let Volume::Held(held) = volume {
-        volume = stand.close(held);
+        volume = stand.close(*held);
     }
     if let Volume::Leaving(_) = volume {
         volume.goes_on().await;
@@ -240,7 +240,7 @@ impl Stand {
                 if giver.say(OPENED).is_err() {
                     giver.cut();
                 }
-                Volume::Held(Held { group, way, desk, log, giver })
+                Volume::Held(Box::new(Held { group, way, desk, log, giver }))
             }
             Err(message) => {
                 let line = message.line(self.language);
@@ -257,7 +257,7 @@ impl Stand {
     /// What was waited for has come.
     fn go_on(&self, volume: Volume) -> Volume {
         match volume {
-            Volume::Held(held) => self.close(held),
+            Volume::Held(held) => self.close(*held),
             Volume::Away => Volume::Away,
             Volume::Leaving(_) => {
                 self.reserve.is_away();

@@ -45,6 +45,7 @@ pub trait OtherGroups: fmt::Debug + Send + Sync {
     /// Has a service called, under the id that is said, and tells what became of it.
     fn call(&self, call: CallOut, tell: TellCaller);
 
-    /// The reply of a call need not be kept any more: whoever has called is durable. It may be lost.
+    /// The reply of a call need not be kept any more: whoever has called is durable. This word may
+    /// be lost.
     fn confirm(&self, group: &str, id: CallId);
 }
