@@ -50,7 +50,7 @@ enum Volume {
     /// Handed over.
     Held(Box<Held>),
     /// On its way back.
-    Leaving(Leaving),
+    Leaving(Box<Leaving>),
 }
 
 /// A volume that was handed over.
@@ -316,7 +316,7 @@ impl Stand {
             // What workers run and say lies on the volume: whoever unmounts it finds it in use.
             let _some_left = ward.is_empty_within(LAST_WORKERS);
         });
-        Volume::Leaving(Leaving { closed, desk, giver })
+        Volume::Leaving(Box::new(Leaving { closed, desk, giver }))
     }
 }
 
