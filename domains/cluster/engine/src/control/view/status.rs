@@ -520,8 +520,6 @@ fn group(name: &GroupName, standing: &Standing, decision: Option<&Decision>) -> 
             (_, Some(Stand::Unwell(_))) => "failed",
             // What stops it has not been decided by anybody, and is not in the record yet.
             ("running", Some(Stand::Stopping)) => "stopping",
-            // After a new start of its node the record still says what was before it.
-            ("running", Some(Stand::Clear | Stand::Starting)) => "starting",
             (state, _) => state,
         }
         .to_owned(),

@@ -479,9 +479,6 @@ fn a_group_whose_stop_for_a_failure_takes_long_is_not_shown_as_running_meanwhile
     let [former, now] = [3, 4].map(super::super::scenes::epoch);
     assert_eq!(shown(Stand::Running, now), "running");
     assert_eq!(shown(Stand::Stopping, now), "stopping");
-    assert_eq!(shown(Stand::Clear, now), "starting", "its node has begun anew");
-    assert_eq!(shown(Stand::Starting, now), "starting");
-    assert_eq!(shown(Stand::Clear, former), "running", "of a run that is over");
     assert_eq!(shown(Stand::Stopping, former), "running", "of a run that is over");
     assert_eq!(shown(Stand::Stuck, now), "waiting", "for what cannot be taken away");
 }
