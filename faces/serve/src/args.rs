@@ -108,7 +108,7 @@ pub struct OfDaemon {
     #[arg(long, value_name = "N", default_value_t = 8, hide_default_value = true)]
     pub sessions: usize,
     /// Where another group's callers come in, whose services programs may call; once for each.
-    #[arg(long, value_name = "GROUP=ADDRESS:PORT[,...]")]
+    #[arg(long, value_name = "GROUP=DOORS")]
     pub other: Vec<String>,
     /// A file of the token that is shown to other groups.
     #[arg(long, value_name = "FILE", requires = "other")]
