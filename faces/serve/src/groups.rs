@@ -132,10 +132,14 @@ async fn carry_out(mut told: UnboundedReceiver<Errand>) {
 async fn ask(door: &Client, key: Key, call: CallOut) -> CameBack {
     let request = Request::json(call.service, call.body);
     let deadline = Instant::now() + call.patience;
-    // What an earlier run of the caller has had carried out is found under the key: a refusal of
-    // the id itself is no refusal of the work, and the table has it so.
     match door.call_keyed((key, SoFar::NotDone), &request, deadline).await {
         Ok(reply) => CameBack::Reply(reply.body.to_vec()),
+        // An earlier run of the caller asked for something else, and that was carried out.
+        Err(Failure::Refused(problem, _))
+            if problem.id == messages::call_of_other_content().id() =>
+        {
+            CameBack::NotKnown(words(&problem))
+        }
         Err(Failure::Refused(problem, _)) => CameBack::Refused(words(&problem)),
         Err(Failure::Ended(reply)) => {
             let how = reply.ending.as_deref().unwrap_or("abnormal-end");
