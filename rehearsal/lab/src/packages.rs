@@ -13,6 +13,8 @@ use crate::stage::Stage;
 const LIMIT: Duration = Duration::from_secs(10);
 /// Where a node keeps what is its own, and what a daemon might put aside.
 const OWN: &str = "/var/lib /run /tmp";
+/// What a host's `/var/lib` is made of.
+const LAYERS: &str = "/run/over";
 
 /// What a volume has of packages: name, id, what it stands as and its services, of each.
 ///
@@ -51,10 +53,12 @@ pub fn unlike(stage: &Stage, before: &Value, (old, after): (usize, &Status)) -> 
     if said(&hosts[new], &runs).is_empty() {
         return Some(format!("no worker on {} runs {id}", hosts[new].name));
     }
-    // Its own copy it keeps, and workers that stand ready by that.
+    // Its own copy it keeps, and workers that stand ready by that. What lies under a host's folder
+    // for its own is seen there.
     let (there, copies) = (data(stage.served().volume()), copies_of(stage.served().group));
     let on_volume = format!("grep -l {there}/packages/{id} /proc/[0-9]*/maps");
-    let left = format!("{on_volume}; find {OWN} -name '*{id}*' -not -path '{copies}/{id}'");
+    let not = format!("-not -path '{copies}/{id}' -not -path '{LAYERS}/*'");
+    let left = format!("{on_volume}; find {OWN} -name '*{id}*' {not}");
     let left = said(&hosts[old], &left);
     (!left.is_empty()).then(|| format!("{} has something of {id} still: {left}", hosts[old].name))
 }
