@@ -15,6 +15,9 @@ use super::log::{Log, Stopped, kind, refused};
 
 /// The most that is copied of a directory without a command of its own.
 const PLAIN_BYTES: u64 = 8 << 30;
+/// What always stays free of a file system, in bytes, where a tenth of it is more: a node with a
+/// large disk that is nine tenths full goes on all the same.
+const KEPT: u64 = 4 << 30;
 /// And the most files.
 const PLAIN_FILES: u64 = 1_000_000;
 /// How long what takes one copy away may take.
@@ -166,10 +169,11 @@ fn plain(brief: &Brief, volume: &Volume, until: Instant) -> Result<PathBuf, (Fau
 }
 
 /// Whether so many bytes may be written where so many are free of so many: a tenth of all stays
-/// free, because the node has to go on. If not: what is needed, and what may be had.
+/// free, at most [`KEPT`], because the node has to go on. If not: what is needed, and what may be
+/// had.
 pub(super) fn fits(bytes: u64, (free, all): (u64, u64)) -> Result<(), String> {
     const MIB: u64 = 1 << 20;
-    let kept = all / 10;
+    let kept = (all / 10).min(KEPT);
     if bytes <= free.saturating_sub(kept) {
         return Ok(());
     }

@@ -187,8 +187,13 @@ fn a_process_that_fails_or_says_nonsense_has_shown_nothing() {
 #[test]
 fn a_copy_that_does_not_fit_is_told_with_what_may_be_had() {
     const MIB: u64 = 1 << 20;
+    // Of a large disk four gibibytes stay free, of a small one a tenth.
     let disk = (17_861 * MIB, 191_000 * MIB);
-    assert_eq!(copies::fits(1, disk), Err("1 MiB > 17861 - 19100 MiB".to_owned()));
+    assert_eq!(copies::fits(13_765 * MIB, disk), Ok(()));
+    let told = "13766 MiB > 17861 - 4096 MiB".to_owned();
+    assert_eq!(copies::fits(13_765 * MIB + 1, disk), Err(told));
+    let disk = (3_000 * MIB, 191_000 * MIB);
+    assert_eq!(copies::fits(1, disk), Err("1 MiB > 3000 - 4096 MiB".to_owned()));
     let disk = (30 * MIB, 100 * MIB);
     assert_eq!(copies::fits(20 * MIB, disk), Ok(()));
     assert_eq!(copies::fits(20 * MIB + 1, disk), Err("21 MiB > 30 - 10 MiB".to_owned()));
