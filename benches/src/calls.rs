@@ -40,6 +40,8 @@ pub struct Asked {
     pub rows: u64,
     /// How often the counter alone is measured, where nothing else is; 0 measures all.
     pub rounds: u32,
+    /// How often the counter is measured beside many stored replies, where nothing else is.
+    pub kept: u32,
 }
 
 /// Whether the peers are measured, too.
@@ -72,6 +74,10 @@ pub struct Extent {
 pub fn run(asked: Asked) -> Vec<Figure> {
     if asked.rounds > 0 {
         return (0..asked.rounds).flat_map(|_| counter_alone()).collect();
+    }
+    if asked.kept > 0 {
+        let kept = |_| many_stored(asked.rows, &Limits::default(), &mut Extent::default());
+        return (0..asked.kept).map(kept).collect();
     }
     let folder = engine::folder(Program::Library);
     let (mut figures, mut limits) = limits_here(folder.path());

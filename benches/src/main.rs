@@ -35,6 +35,9 @@ struct Asked {
     /// limits beside it, to compare two builds in the same minute.
     #[arg(long, default_value_t = 0)]
     rounds: u32,
+    /// Of `calls`: only the counter beside many stored replies and their purge, so many times.
+    #[arg(long, default_value_t = 0)]
+    kept: u32,
     /// Write the figures as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -98,7 +101,8 @@ fn main() -> ExitCode {
     let figures = match asked.name.as_str() {
         "calls" => {
             let peers = if asked.alone { Peers::Left } else { Peers::Beside };
-            calls::run(calls::Asked { peers, rows: asked.rows, rounds: asked.rounds })
+            let (rows, rounds, kept) = (asked.rows, asked.rounds, asked.kept);
+            calls::run(calls::Asked { peers, rows, rounds, kept })
         }
         "plan" => plan::run(),
         "counter" => counter::run(),
