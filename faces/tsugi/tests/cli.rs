@@ -6,6 +6,8 @@ mod agent;
 mod bad;
 #[path = "cli/call.rs"]
 mod call;
+#[path = "cli/cobol_members.rs"]
+mod cobol_members;
 #[path = "cli/config_item.rs"]
 mod config_item;
 #[path = "cli/counting.rs"]

@@ -20,7 +20,7 @@ use crate::agent::nobody;
 use crate::{Ran, tsugi};
 
 /// How long anything may take before it counts as hanging.
-const BOUND: Duration = Duration::from_secs(30);
+pub const BOUND: Duration = Duration::from_secs(30);
 /// Calls in a life of the client.
 const LIFE: u64 = 1_000;
 /// Callers at once.
@@ -30,7 +30,7 @@ fn rounds() -> u64 {
     if std::env::var("TSUGI_FULL_COUNTS").is_ok_and(|full| full == "1") { 1_000 } else { 4 }
 }
 
-fn sample(name: &str) -> String {
+pub fn sample(name: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../samples/report").join(name);
     path.display().to_string()
 }
@@ -40,14 +40,21 @@ fn service(words: &[&str]) -> Ran {
 }
 
 /// A group's volume, and packages beside it.
-struct Place(TempDir);
+pub struct Place(TempDir);
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
+        Self::of(&["u01"])
+    }
+
+    /// One with these volumes.
+    pub fn of(volumes: &[&str]) -> Self {
         let folder = TempDir::new_in("/dev/shm").expect("a folder");
         // The users of workers go through it.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).expect("ours");
-        fs::create_dir(folder.path().join("u01")).expect("made");
+        for volume in volumes {
+            fs::create_dir(folder.path().join(volume)).expect("made");
+        }
         Self(folder)
     }
 
@@ -56,7 +63,7 @@ impl Place {
     }
 
     /// Imports the report's program with its interface and these words.
-    fn import(&self, to: &str, words: &[&str]) -> String {
+    pub fn import(&self, to: &str, words: &[&str]) -> String {
         let (source, kept, out) = (sample("CBLAPP01.cbl"), sample("CBLAPP01.toml"), self.word(to));
         let all = ["import", &source, "--name", "srv01", "--interface", &kept, "--out", &out];
         service(&[&all[..], words].concat()).ended(0, "TSUG20315-I");
@@ -76,15 +83,28 @@ impl Place {
     }
 
     fn deploy(&self, package: &str) -> Ran {
-        service(&["deploy", package, "--volume", &self.word("u01"), "--group", "ESSRV01"])
+        self.deploy_on("u01", package, &[])
+    }
+
+    /// Deploys a package on a volume, with these words.
+    pub fn deploy_on(&self, volume: &str, package: &str, words: &[&str]) -> Ran {
+        let volume = self.word(volume);
+        let on = ["deploy", package, "--volume", &volume, "--group", "ESSRV01"];
+        service(&[&on[..], words].concat())
     }
 
     /// A daemon that answers calls at an address.
     fn serve(&self, at: SocketAddr, epoch: u64) -> Daemon {
+        self.serve_on("u01", (at, epoch), &[])
+    }
+
+    /// A daemon of a volume, with these words.
+    pub fn serve_on(&self, volume: &str, (at, epoch): (SocketAddr, u64), words: &[&str]) -> Daemon {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tsugi"));
         command.args(["serve", "--group", "ESSRV01", "--node", "host2", "--patience", "10"]);
-        command.args(["--epoch", &format!("e1.{epoch}"), "--volume", &self.word("u01")]);
-        command.args(["--workers", &self.word("workers"), "--listen", &at.to_string()]);
+        command.args(["--epoch", &format!("e1.{epoch}"), "--volume", &self.word(volume)]);
+        let workers = self.word(&format!("workers-{volume}"));
+        command.args(["--workers", &workers, "--listen", &at.to_string()]).args(words);
         if nix::unistd::geteuid().is_root() {
             command.args(["--user", "nobody"]);
         }
@@ -99,7 +119,7 @@ impl Place {
 }
 
 /// A daemon; killed when it is dropped.
-struct Daemon(Child);
+pub struct Daemon(Child);
 
 impl Drop for Daemon {
     fn drop(&mut self) {
@@ -110,20 +130,20 @@ impl Drop for Daemon {
 
 impl Daemon {
     /// Ends it in order.
-    fn stop(mut self) {
+    pub fn stop(mut self) {
         let pid = nix::unistd::Pid::from_raw(self.0.id().cast_signed());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("it runs");
         assert!(self.0.wait().expect("it ends").success());
     }
 }
 
-fn own_address() -> SocketAddr {
+pub fn own_address() -> SocketAddr {
     let listener = TcpListener::bind("127.9.4.13:0").expect("a port");
     listener.local_addr().expect("it has one")
 }
 
 /// One call of the report's service: its status and its body.
-fn call(to: SocketAddr, serial: u64) -> std::io::Result<(u16, String)> {
+pub fn call(to: SocketAddr, serial: u64) -> std::io::Result<(u16, String)> {
     call_of(to, ("CBLAPP01", serial), "{}")
 }
 
@@ -174,7 +194,7 @@ fn answered(to: SocketAddr, serial: u64) -> String {
     }
 }
 
-fn counter(body: &str) -> u64 {
+pub fn counter(body: &str) -> u64 {
     let said: Value = serde_json::from_str(body).expect("it is JSON");
     assert_eq!(said["lk_pgmname"], "CBLAPP01", "{body}");
     said["lk_counter"].as_u64().unwrap_or_else(|| panic!("{body}"))
