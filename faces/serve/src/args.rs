@@ -2,8 +2,9 @@
 //! same on every node.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{self, PathBuf};
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches, Parser};
 
 /// A daemon that is started with its group.
@@ -11,7 +12,7 @@ use clap::{ArgMatches, Args, Command, Error, FromArgMatches, Parser};
 #[command(name = "tsugi serve")]
 pub struct Whole {
     /// The group's volume.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = anchored())]
     pub volume: PathBuf,
     /// The epoch of the ownership.
     #[arg(
@@ -48,7 +49,7 @@ pub struct Standby {
     pub listen_late: bool,
     /// A folder on this node for copies of the group's packages, of which all else is removed: its
     /// workers are started by them before the volume comes.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = anchored())]
     pub copies: Option<PathBuf>,
     /// What any daemon is told.
     #[command(flatten)]
@@ -63,7 +64,7 @@ pub struct Activate {
     #[arg(long, value_name = "PATH")]
     pub control: PathBuf,
     /// The group's volume.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = anchored())]
     pub volume: PathBuf,
     /// The epoch of the ownership.
     #[arg(long, env = "TSUGI_EPOCH", hide_env = true)]
@@ -89,7 +90,7 @@ pub struct OfDaemon {
     #[arg(long, value_name = "DIR")]
     pub log: Option<PathBuf>,
     /// A folder for its workers, of which all is removed.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = anchored())]
     pub workers: Option<PathBuf>,
     /// The user of its workers, where it is root itself.
     #[arg(long, value_name = "NAME")]
@@ -158,6 +159,11 @@ pub struct OfDaemon {
     /// Speak plain HTTP where others reach it.
     #[arg(long, conflicts_with = "certificate")]
     pub plain: bool,
+}
+
+/// A path from the root: workers, and the daemon that a volume is handed to, run in other folders.
+fn anchored() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(path::absolute)
 }
 
 const STANDBY: &str = "standby";

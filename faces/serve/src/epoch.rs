@@ -7,19 +7,23 @@ use tsugi_vocabulary::Epoch;
 /// # Errors
 /// It is no epoch.
 pub fn read(text: &str) -> Result<Epoch, NoEpoch> {
+    epoch(text).ok_or_else(|| NoEpoch(text.to_owned()))
+}
+
+fn epoch(text: &str) -> Option<Epoch> {
     let bare = text.strip_prefix('e').unwrap_or(text);
-    let (incarnation, counter) = bare.split_once('.').ok_or(NoEpoch)?;
+    let (incarnation, counter) = bare.split_once('.')?;
     let number = |text: &str| {
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        digits.then(|| text.parse().ok()).flatten().ok_or(NoEpoch)
+        digits.then(|| text.parse().ok()).flatten()
     };
-    Ok(Epoch { incarnation: number(incarnation)?, counter: number(counter)? })
+    Some(Epoch { incarnation: number(incarnation)?, counter: number(counter)? })
 }
 
 /// A text is no epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("e1.2")]
-pub struct NoEpoch;
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?}, not such as e1.2")]
+pub struct NoEpoch(String);
 
 #[cfg(test)]
 mod tests {
@@ -31,7 +35,8 @@ mod tests {
         assert_eq!(read(&epoch.to_string()), Ok(epoch));
         assert_eq!(read("3.17"), Ok(epoch));
         for text in ["", "e", "e3", "e3.", "e.1", "e3.x", "e-3.1", "ee3.1", "e3.1.2"] {
-            assert_eq!(read(text), Err(NoEpoch), "{text}");
+            let refused = read(text).map_err(|why| why.to_string());
+            assert_eq!(refused, Err(format!("{text:?}, not such as e1.2")));
         }
     }
 }

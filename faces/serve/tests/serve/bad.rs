@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::daemon::{Answer, Caller, Daemon, call_until_answered, own_address};
+use crate::daemon::{Answer, Caller, Daemon, call_until_answered, outcome, own_address};
 use crate::volume::Volume;
 
 /// The head and body of a call of the counter, with these headers.
@@ -161,7 +161,7 @@ fn i29_a_volume_that_is_full_refuses_calls_and_a_start_and_loses_nothing() {
     assert!(refused.body.contains("same-id"), "{refused:?}");
     assert_eq!(caller.call("COUNTER", 1, "add a").unwrap().body, first.body, "it is stored");
     daemon.kill();
-    let ended = Daemon::start(&volume, own_address(), "e1.2").output().unwrap();
+    let ended = outcome(&mut Daemon::start(&volume, own_address(), "e1.2"));
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert_eq!(ended.status.code(), Some(1), "{said}");
     assert!(said.contains("TSUG20606-E") && said.contains("full"), "{said}");
@@ -187,7 +187,7 @@ fn a_volume_that_takes_no_writes_is_not_opened_and_stays_as_it_is() {
     assert_eq!(daemon.stop(), Some(0));
     let mut next = Daemon::start(&volume, own_address(), "e1.2");
     volume.may_be_written(false);
-    let ended = next.output().unwrap();
+    let ended = outcome(&mut next);
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert_eq!(ended.status.code(), Some(1), "{said}");
     assert!(said.contains("TSUG20606-E") && said.contains("Read-only"), "{said}");

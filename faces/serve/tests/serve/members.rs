@@ -4,7 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use tsugi_serve::{log, shelf};
 use tsugi_store::{Claim, Op, Packages as _, Postgres};
 use tsugi_vocabulary::{Epoch, GroupName, NodeName};
 
-use crate::daemon::{Answer, BOUND, Caller, Daemon, own_address};
+use crate::daemon::{Answer, BOUND, Caller, Daemon, outcome, own_address};
 use crate::server::{Database, Server};
 use crate::volume::{GROUP, Volume};
 
@@ -207,7 +207,7 @@ fn mf_20_members_share_what_is_stored_and_another_version_is_refused_by_name() {
     let other = "UPDATE tsugi_member SET version = '9.9.9' WHERE member = 'two'";
     shared.database.ask(other);
     let (mut third, _) = shared.member("three", &volumes[2]);
-    let ended = third.stdin(Stdio::null()).output().unwrap();
+    let ended = outcome(&mut third);
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert_eq!(ended.status.code(), Some(1), "{said}");
     assert!(said.contains("TSUG20618-E") && said.contains("9.9.9"), "{said}");
@@ -249,7 +249,7 @@ fn mf_20_a_member_without_the_package_closes_its_service_and_takes_nothing_from_
     assert_eq!(call(&lacks, 1, "add a").body, "1");
     // A member's folder is one daemon's alone.
     let (mut again, _) = shared.member("again", &volume);
-    let ended = again.stdin(Stdio::null()).output().unwrap();
+    let ended = outcome(&mut again);
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert!(said.contains("TSUG20605-E"), "{said}");
     assert_eq!(&*call(&one, 2, "add a").body, "2");
@@ -283,7 +283,7 @@ fn a_password_that_others_can_read_is_refused_and_none_is_ever_shown() {
     let shared = Shared::new(&server, &[&volumes[0]]);
     fs::set_permissions(&shared.password, fs::Permissions::from_mode(0o640)).unwrap();
     let said = |mut command: Command| {
-        let ended = command.stdin(Stdio::null()).output().unwrap();
+        let ended = outcome(&mut command);
         assert_eq!(ended.status.code(), Some(1));
         String::from_utf8_lossy(&ended.stderr).into_owned()
     };

@@ -1,7 +1,7 @@
 //! What runs and what does not, and what a daemon says of it.
 
 use std::fs;
-use std::process::Stdio;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,8 @@ use tsugi_package::manifest::Quotas;
 use tsugi_serve::control::{Asked, Limits, Told, Which, Workers};
 use tsugi_serve::log;
 
-use crate::daemon::{Caller, Daemon, own_address};
-use crate::volume::Volume;
+use crate::daemon::{Caller, Daemon, command, outcome, own_address, workers};
+use crate::volume::{GROUP, Volume};
 
 /// How long a worker may take to be born on a busy machine.
 const BORN: Duration = Duration::from_secs(10);
@@ -44,6 +44,22 @@ fn a_package_that_was_changed_is_closed_by_name_and_the_others_go_on() {
     // Who opens it does not make it run.
     assert_eq!(daemon.ask(&Asked::Open { service: "ECHO".to_owned() }), Told::Done);
     assert_eq!(caller.call("ECHO", 1, "hello").unwrap().status, 503);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_volume_may_be_named_from_where_the_daemon_is_started() {
+    let volume = Volume::new();
+    let (at, folder) = (own_address(), volume.path().parent().unwrap());
+    let name = volume.path().file_name().unwrap();
+    workers(volume.path());
+    let mut relative = command(&["--group", GROUP, "--node", "n1", "--epoch", "e1.1"]);
+    relative.arg("--volume").arg(name).arg("--workers").arg(Path::new(name).join("workers"));
+    relative.args(["--listen", &at.to_string()]).current_dir(folder);
+    let daemon = Daemon::of(relative, at, &volume);
+    let mut caller = Caller::connect(daemon.address).unwrap();
+    // Its worker is in a folder of its own and finds its library all the same.
+    assert_eq!(caller.call("COUNTER", 1, "add a").unwrap().body, "1");
     assert_eq!(daemon.stop(), Some(0));
 }
 
@@ -149,7 +165,7 @@ fn an_older_epoch_is_refused_and_leaves_the_volume_as_it_is() {
     let console = volume.path().join("log").join(log::NAME);
     let was = fs::read(&console).unwrap();
     let mut command = Daemon::start(&volume, own_address(), "e1.6");
-    let ended = command.stdin(Stdio::null()).output().unwrap();
+    let ended = outcome(&mut command);
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert_eq!(ended.status.code(), Some(1), "{said}");
     assert!(said.contains("TSUG20604-E") && said.contains("e1.7"), "{said}");
@@ -164,7 +180,7 @@ fn mf_11_an_address_that_is_not_here_is_refused_with_a_clear_message() {
     let volume = Volume::new();
     // 192.0.2.0/24 is set aside for documents: no machine holds it.
     let mut command = Daemon::start(&volume, "192.0.2.77:7902".parse().unwrap(), "e1.1");
-    let ended = command.args(["--plain"]).output().unwrap();
+    let ended = outcome(command.args(["--plain"]));
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert_eq!(ended.status.code(), Some(1), "{said}");
     assert!(said.contains("TSUG20610-E") && said.contains("192.0.2.77:7902"), "{said}");
@@ -225,7 +241,7 @@ fn a_socket_that_cannot_be_made_is_refused_before_anything_is_answered() {
     fs::write(&file, "mine").unwrap();
     for path in [&file, &long] {
         let mut command = Daemon::start(&volume, own_address(), "e1.1");
-        let ended = command.arg("--control").arg(path).output().unwrap();
+        let ended = outcome(command.arg("--control").arg(path));
         let said = String::from_utf8_lossy(&ended.stderr).into_owned();
         assert_eq!(ended.status.code(), Some(1), "{said}");
         assert!(said.contains("--control") && !said.contains("TSUG20601"), "{said}");
@@ -265,7 +281,7 @@ fn mf_15_the_repository_of_a_region_has_one_opener_and_a_second_is_refused_by_na
     assert_eq!(caller.call("COUNTER", 1, "add a").unwrap().body, "1");
     // Also one that is entitled by a later epoch waits for the end of who has it open.
     for epoch in ["e1.1", "e1.2"] {
-        let ended = Daemon::start(&volume, own_address(), epoch).output().unwrap();
+        let ended = outcome(&mut Daemon::start(&volume, own_address(), epoch));
         let said = String::from_utf8_lossy(&ended.stderr).into_owned();
         assert_eq!(ended.status.code(), Some(1), "{said}");
         assert!(said.contains("TSUG20605-E") && said.contains("group pay"), "{said}");

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tsugi_serve::control::{self, Asked, Told};
 
 use crate::daemon::{
-    BOUND, Caller, call_until_answered, command, ended, own_address, terminate, workers,
+    BOUND, Caller, call_until_answered, command, ended, outcome, own_address, terminate, workers,
 };
 use crate::volume::{GROUP, Volume};
 
@@ -97,7 +97,7 @@ fn a_volume_is_served_while_it_is_handed_over_and_callers_are_refused_at_once_el
     terminate(&first.0);
     assert_eq!(ended(&mut first.0).code(), Some(0), "it was given back");
     assert!(place.refused(), "between two owners");
-    let older = place.activate(&volume, "e1.3").output().unwrap();
+    let older = outcome(&mut place.activate(&volume, "e1.3"));
     let said = String::from_utf8_lossy(&older.stderr).into_owned();
     assert_eq!(older.status.code(), Some(1), "{said}");
     assert!(said.contains("TSUG20604") && older.stdout.is_empty(), "{said}");
@@ -183,7 +183,7 @@ fn a_volume_that_is_held_is_handed_over_to_nobody_else() {
     let (place, volume) = (Place::new(), Volume::new());
     let _standby = place.stand_by();
     let _owner = Part::ready(place.activate(&volume, "e1.4"));
-    let second = place.activate(&volume, "e1.5").output().unwrap();
+    let second = outcome(&mut place.activate(&volume, "e1.5"));
     assert_eq!(second.status.code(), Some(1));
     assert_eq!(call_until_answered(place.address, 1, "add a").body, "1");
 }
