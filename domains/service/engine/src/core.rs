@@ -238,9 +238,7 @@ impl Core {
         let event = match spoken.and_then(|run| Some((run, self.hall.runs.get(&run)?.alone))) {
             Some((run, alone)) => sitting::Event::Spoken(run, alone),
             None if self.hall.is_due() => sitting::Event::Woken,
-            None if self.hall.runs.values().any(|run| run.reply.is_none()) => {
-                sitting::Event::Waits(Near::Silent)
-            }
+            None if self.hall.some_will_speak() => sitting::Event::Waits(Near::Silent),
             None => sitting::Event::Waits(Near::Nobody),
         };
         let orders = self.hall.step_sitting(event);

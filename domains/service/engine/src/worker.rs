@@ -99,6 +99,10 @@ pub enum Asked {
     Refused(u16, Waits),
     /// The link answers it by itself; here it only keeps its place.
     Own(Waits),
+    /// Its answer is known: another group has given it.
+    Known(Answered, Waits),
+    /// Its program cannot go on, for this reason: what another group has done is not known.
+    Cannot(String),
 }
 
 impl Asked {
@@ -109,6 +113,7 @@ impl Asked {
             // What another service makes is asked for by its own worker.
             Self::Call(..) | Self::NotCalled(..) => false,
             Self::Store(..) | Self::Refused(..) | Self::Own(_) => false,
+            Self::Known(..) | Self::Cannot(_) => false,
         }
     }
 }

@@ -15,6 +15,7 @@
 //! id with another content is refused; what is unknown stays so until it is resolved; everything
 //! that is held in memory has a limit.
 
+pub mod abroad;
 pub mod call;
 pub mod check;
 pub mod epoch;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use tsugi_service_rules::abroad::Became;
 use tsugi_service_rules::call::{
     Alone, Attempt, Caller, Change, Event, Interruption, Order, Table, Work,
 };
@@ -251,7 +252,7 @@ impl Hall {
             Letter::Inquirer(tells) => self.inquirer = Some(tells),
             Letter::List(listing) => self.list(listing),
             Letter::Inquire(arrival, waiter) => self.inquire(arrival, waiter),
-            Letter::CameBack(run) => self.read_next(run),
+            Letter::CameBack(run) => self.came_back(run),
             Letter::Copied(copied) => {
                 let told = self.copies.as_mut().map(|copies| copies.copied(copied));
                 if let Some(Err(fatal)) = told {
@@ -281,6 +282,7 @@ impl Hall {
             if !self.find_room() {
                 // Somebody may have the worker now that he has waited for.
                 self.read_on();
+                self.go_abroad();
                 if self.todo.is_empty() {
                     return Ok(());
                 }
@@ -310,6 +312,12 @@ impl Hall {
         let mut orders = Vec::new();
         self.sitting.step(clock::now(), event, &mut orders);
         orders
+    }
+
+    /// Whether somebody is near who has not spoken; not who waits for another group.
+    pub(super) fn some_will_speak(&self) -> bool {
+        let near = |run| !self.nested.is_abroad(run);
+        self.runs.iter().any(|(run, going)| going.reply.is_none() && near(*run))
     }
 
     /// Whether something small is to be written now.
@@ -479,7 +487,11 @@ impl Hall {
     pub(super) fn drop_run(&mut self, run: Run) {
         let Some(going) = self.runs.remove(&run) else { return };
         self.undo_within(run);
-        self.keep_out(run);
+        let became = match self.acts(going.service) {
+            Effects::Outside => Became::Unknown,
+            Effects::Store | Effects::None => Became::Undone,
+        };
+        self.is_home(run, became);
         self.spoken.retain(|spoken| *spoken != run);
         if let Some(number) = going.reply {
             self.replies.remove(&number);
@@ -500,7 +512,7 @@ impl Hall {
             numbers.extend(going.reply);
             self.todo.push_back(Todo::Pool(going.service, pool::Event::Settled(*run)));
             self.settle_within(*run);
-            self.confirm_out(*run);
+            self.is_home(*run, Became::Durable);
         }
         self.tell_table(Event::Committed(ids));
         for number in numbers {

@@ -7,6 +7,7 @@
 //! Invariant: what a nested call did is undone, and its workers with it, unless its caller's is
 //! kept. Invariant: whatever ends a caller ends what it waits for first.
 
+mod abroad;
 mod out;
 mod stack;
 mod told;
@@ -131,6 +132,8 @@ pub(super) struct Nested {
     kept: BTreeMap<Run, Vec<(ServiceNumber, Run)>>,
     /// What other groups keep for calls that are not durable.
     owed: BTreeMap<Run, Vec<Owed>>,
+    /// Who has called another group before it had the writer.
+    abroad: BTreeMap<Run, abroad::Gone>,
     next: u64,
     ended: u64,
 }
@@ -212,7 +215,8 @@ impl Hall {
     /// The chain of a call that has the writer.
     pub(super) fn chain(&self, run: Run) -> Chain {
         let service = self.runs.get(&run).map_or(ServiceNumber(0), |going| going.service);
-        Chain(vec![self.link(run, service)])
+        let called = self.nested.called_before(run);
+        Chain(vec![Link { called, ..self.link(run, service) }])
     }
 
     fn link(&self, run: Run, service: ServiceNumber) -> Link {
@@ -221,7 +225,7 @@ impl Hall {
     }
 
     /// Where a service acts.
-    fn acts(&self, service: ServiceNumber) -> Effects {
+    pub(super) fn acts(&self, service: ServiceNumber) -> Effects {
         self.grounds.get(&service).map_or(Effects::Store, |ground| ground.effects)
     }
 

@@ -78,6 +78,8 @@ pub(super) fn operate_in(
             // Nobody is called from here: it is the core that has a service called.
             Asked::Call(_, waits) => (Answered::Code(Code::NotAllowed.number()), waits),
             Asked::Own(waits) => (Answered::Own, waits),
+            Asked::Known(answer, waits) => (answer, waits),
+            Asked::Cannot(why) => return Ok(Some(why)),
             Asked::Store(op, waits) => match place.store(op) {
                 Ok(outcome) => (Answered::Done(outcome), waits),
                 Err(Trouble::Refused(error)) => (Answered::Refused(error), waits),
@@ -109,7 +111,7 @@ pub(super) fn bounded(asked: Asked, size: usize) -> Asked {
 }
 
 /// How much memory an answer takes, in bytes, about.
-fn held(answer: &Answered) -> usize {
+pub(super) fn held(answer: &Answered) -> usize {
     match answer {
         Answered::Done(outcome) => outcome.rows.iter().map(|row| worker::held(row)).sum(),
         Answered::File(result) => result.records.iter().map(|one| one.record.len()).sum(),
@@ -119,7 +121,7 @@ fn held(answer: &Answered) -> usize {
 }
 
 /// Why an answer that nobody waits for ends the call.
-fn failure(answer: &Answered) -> Option<String> {
+pub(super) fn failure(answer: &Answered) -> Option<String> {
     match answer {
         Answered::Done(_) | Answered::Reply(_) | Answered::Own => None,
         Answered::File(result) if result.status < 10 => None,

@@ -394,7 +394,7 @@ impl Hall {
         }
     }
 
-    /// Takes a word of a run; its first waits for the writer.
+    /// Takes a word of a run; the first that needs the store waits for its writer.
     pub(super) fn say(&mut self, run: Run, word: Word) {
         if self.readings.has(run) {
             return self.reading_says(run, word);
@@ -409,13 +409,13 @@ impl Hall {
             going.mail.clear();
         }
         going.mail.push_back(word);
-        let service = going.service;
-        if self.turn != Some(run) && !self.spoken.contains(&run) {
-            self.spoken.push_back(run);
+        match &self.way {
+            Way::Beside(_) => self.towards_writer(run),
             // A session of its own is waited for by nobody.
-            if let Way::Beside(_) = &self.way {
-                self.todo.push_back(Todo::Pool(service, pool::Event::Waits(run)));
+            Way::Sessions(_) if self.turn != Some(run) && !self.spoken.contains(&run) => {
+                self.spoken.push_back(run);
             }
+            Way::Sessions(_) => {}
         }
     }
 }

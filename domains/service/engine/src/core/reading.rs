@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use tsugi_service_rules::abroad::Became;
 use tsugi_service_rules::call::{self, Arrival, Attempt, Caller};
 use tsugi_service_rules::ground::{Effects, Ground, ServiceNumber};
 use tsugi_service_rules::id::CallId;
@@ -428,7 +429,7 @@ impl Hall {
     fn take_reading(&mut self, run: Run) -> Option<Reading> {
         let mut reading = self.readings.remove(run)?;
         // A retry reads again, and asks for the same.
-        self.keep_out(run);
+        self.is_home(run, Became::Undone);
         if let Some(stack) = &mut reading.stack {
             self.abandon_stack(stack);
         }

@@ -289,7 +289,11 @@ fn taken(batch: &Batch) -> usize {
         Asked::File(asking, _) => asking.size(),
         Asked::Call(calling, _) => calling.size(),
         Asked::NotCalled(not, _) => not.text.len(),
-        Asked::Store(Op::Define { .. }, _) | Asked::Refused(..) | Asked::Own(_) => 0,
+        Asked::Cannot(why) => why.len(),
+        Asked::Store(Op::Define { .. }, _)
+        | Asked::Refused(..)
+        | Asked::Own(_)
+        | Asked::Known(..) => 0,
     };
     batch.operations.iter().map(|asked| EACH + values(asked)).sum()
 }

@@ -19,6 +19,7 @@ mod killed;
 mod members;
 mod nested;
 mod outside;
+mod own;
 mod parallel;
 mod parallel_lost;
 mod programs;

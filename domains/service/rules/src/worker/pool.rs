@@ -351,6 +351,13 @@ impl Pool {
         self.places.iter().find(|(_, place)| has(place)).map(|(worker, _)| *worker)
     }
 
+    /// Whether the worker of a call remembers another one that may yet be undone.
+    #[must_use]
+    pub fn remembers(&self, run: Run) -> bool {
+        let has = |place: &Place| place.call.is_some_and(|(_, has)| has == run);
+        self.places.values().find(|place| has(place)).is_some_and(|at| !at.unsettled.is_empty())
+    }
+
     /// Until when a call may take that a worker has; none while its clock stands.
     #[must_use]
     pub fn until(&self, run: Run) -> Option<Moment> {

@@ -62,3 +62,20 @@ fn a_worker_is_free_once_it_is_done_where_calls_are_taken_in_their_order() {
     assert!(goes_on.has_room(Origin::Queue));
     ran(&mut goes_on, 2);
 }
+
+#[test]
+fn what_a_worker_remembers_beside_its_call_is_told_until_that_is_durable() {
+    let mut pool = Pool::new(Settings { free: Free::Done, spare: 0, ..Settings::default() });
+    for order in step(&mut pool, Event::Woken) {
+        let Order::Bear(worker) = order else { panic!("{order:?}") };
+        step(&mut pool, Event::Of(worker, life::Event::Hello(None)));
+        step(&mut pool, Event::Of(worker, life::Event::Ready));
+    }
+    let first = ran(&mut pool, 1);
+    let second = (counted(1, 2), Attempt { entry: 2, number: 1 });
+    step(&mut pool, Event::Give(second, Origin::Queue));
+    assert!(pool.remembers(second));
+    assert!(!pool.remembers(first), "it has no worker any more");
+    step(&mut pool, Event::Settled(first));
+    assert!(!pool.remembers(second));
+}

@@ -4,10 +4,10 @@ use std::panic::catch_unwind;
 
 use tsugi_service_rules::mutant::plant;
 use tsugi_service_rules::worker::{life, pool};
-use tsugi_service_rules::{call, epoch, inquiry, nested as chain, package, sitting};
+use tsugi_service_rules::{abroad as out, call, epoch, inquiry, nested as chain, package, sitting};
 
 use crate::walks::walks;
-use crate::{epochs, free, inquiries, nested, packages, pools, sittings, workers};
+use crate::{abroad, epochs, free, inquiries, nested, packages, pools, sittings, workers};
 
 /// Plants one fault after the other; each must be found, and nothing while none is planted.
 fn found(mutants: &[(&'static str, &str)], look: fn()) {
@@ -56,6 +56,15 @@ fn every_fault_planted_in_services_that_call_services_is_found() {
         nested::readers();
         nested::ends();
         nested::waits();
+    });
+}
+
+#[test]
+fn every_fault_planted_in_calls_of_other_groups_is_found() {
+    found(out::MUTANTS, || {
+        abroad::table();
+        abroad::numbers();
+        abroad::given_up();
     });
 }
 

@@ -8,12 +8,10 @@ use std::time::Duration;
 use tsugi_service_rules::id::CallId;
 use tsugi_service_rules::nested::{self, Callee, Came, Writer};
 use tsugi_service_rules::refusal::Refusal;
-use tsugi_service_rules::sitting::Run;
 use tsugi_service_rules::stored::Ending;
 
-use super::OF_ANOTHER;
-use super::stack::Stack;
 use super::told::not_called;
+use super::{Chain, OF_ANOTHER};
 use crate::clock;
 use crate::core::Letter;
 use crate::core::hall::Hall;
@@ -57,12 +55,12 @@ impl Hall {
     /// Has a service of another group called; or why not.
     pub(super) fn call_out(
         &mut self,
-        stack: &Stack,
+        chain: &Chain,
         (id, calling): (CallId, Calling),
         waits: Waits,
     ) -> Result<Out, Refusal> {
         let Calling { service: name, records } = calling;
-        nested::may_call(&stack.chain().names(), &name, Callee::OtherStore, Writer::Free)?;
+        nested::may_call(&chain.names(), &name, Callee::OtherStore, Writer::Free)?;
         let (group, service) = name.split_once(OF_ANOTHER).unwrap_or_default();
         let groups = self.settings.groups.clone();
         let Some(groups) = groups.filter(|groups| groups.knows(group)) else {
@@ -73,9 +71,9 @@ impl Hall {
             let why = "another group's service has one parameter".to_owned();
             return Err(Refusal::DoesNotFit { field: String::new(), why });
         };
-        let root = stack.chain().root().run;
+        let root = chain.root().run;
         self.nested.owed.entry(root).or_default().push((group.to_owned(), id));
-        let left = self.until(stack.chain()).map(|until| until.since(clock::now()));
+        let left = self.until(chain).map(|until| until.since(clock::now()));
         let patience = Duration::from_nanos(left.map_or(0, |left| left.0));
         let (group, service) = (group.to_owned(), service.to_owned());
         let came = Arc::new(OnceLock::new());
@@ -87,18 +85,5 @@ impl Hall {
         });
         groups.call(CallOut { group, service, id, body, patience }, tell);
         Ok(Out { came, waits })
-    }
-
-    /// A call is durable: what others keep for its next run need not be kept any more.
-    pub(in crate::core) fn confirm_out(&mut self, run: Run) {
-        let owed = self.nested.owed.remove(&run).unwrap_or_default();
-        if let Some(groups) = &self.settings.groups {
-            owed.into_iter().for_each(|(group, id)| groups.confirm(&group, id));
-        }
-    }
-
-    /// A call is not durable by this run: what others keep is for its next.
-    pub(in crate::core) fn keep_out(&mut self, run: Run) {
-        self.nested.owed.remove(&run);
     }
 }

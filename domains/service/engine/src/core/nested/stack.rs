@@ -96,10 +96,6 @@ impl Stack {
         self.levels.len() > 1
     }
 
-    pub(super) const fn chain(&self) -> &Chain {
-        &self.chain
-    }
-
     /// Whose operations are carried out.
     pub(in crate::core) fn service(&self) -> ServiceNumber {
         self.chain.last().service
@@ -314,7 +310,7 @@ impl Hall {
         let first = caller.run.1.number;
         let child = names::child(&caller.run.0.whole(), caller.called);
         if calling.service.contains(OF_ANOTHER) {
-            match self.call_out(stack, (child, calling), waits) {
+            match self.call_out(&stack.chain, (child, calling), waits) {
                 Ok(out) => {
                     if let Some(asks) = &mut stack.last().asks {
                         asks.out = Some(out);

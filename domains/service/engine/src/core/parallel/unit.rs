@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use tsugi_service_rules::abroad::Became;
 use tsugi_service_rules::call::{Event, Interruption, Work as Effects};
 use tsugi_service_rules::ground;
 use tsugi_service_rules::sitting::Run;
@@ -313,7 +314,7 @@ impl Parallel {
             going.reply.and_then(|number| self.hall.replies.remove(&number));
             self.hall.todo.push_back(Todo::Pool(going.service, pool::Event::Settled(run)));
             self.hall.settle_within(run);
-            self.hall.confirm_out(run);
+            self.hall.is_home(run, Became::Durable);
         } else {
             self.hall.drop_run(run);
         }
