@@ -185,10 +185,13 @@ impl Client {
             return Err(Trouble::Failed("the Java caller calls a service".into()));
         };
         let (namespace, noted) = (self.namespace(), Arc::clone(&self.calls));
+        // What one of an earlier repetition was answered says nothing of this one.
+        let begun = now();
         let caller = JavaCaller::start(java::Task { to: self.to, service, namespace, noted })?;
         *self.java() = Some(caller);
-        let end = now() + java::LIMIT;
-        while !self.calls().iter().any(|call| call.serial >= java::SERIALS) {
+        let end = begun + java::LIMIT;
+        let of_this = |call: &Call| call.serial >= java::SERIALS && call.from >= begun;
+        while !self.calls().iter().any(of_this) {
             if now() >= end {
                 return Err(Trouble::Failed("the Java caller is not answered".into()));
             }

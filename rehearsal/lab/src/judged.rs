@@ -212,10 +212,15 @@ pub fn promised(pattern: Pattern, seen: &Outage) -> Option<String> {
 
 /// What is not as it must be of the calls themselves, apart from their numbers.
 #[must_use]
-pub fn of_calls(pattern: Pattern, calls: &[Call], of: (&str, Duration)) -> Vec<String> {
-    let under_way = pattern.has_work().then(|| carried_out_once(pattern, calls, of));
-    let in_java = pattern.has_java().then(|| unlike_in_java(calls, of));
-    [under_way, in_java].into_iter().flatten().flatten().collect()
+pub fn of_calls(pattern: Pattern, calls: &[Call], of: (&str, Duration)) -> Option<String> {
+    pattern.has_java().then(|| unlike_in_java(calls, of)).flatten()
+}
+
+/// Which calls the fault was to find under way and did not: a repetition that shows nothing of
+/// them, and is done again.
+#[must_use]
+pub fn not_met(pattern: Pattern, calls: &[Call], of: (&str, Duration)) -> Option<String> {
+    pattern.has_work().then(|| carried_out_once(pattern, calls, of)).flatten()
 }
 
 /// What became of the calls that were under way at the fault. That each was carried out once is

@@ -123,13 +123,12 @@ fn series(stage: &mut Stage, pattern: Pattern, args: &PatternsArgs) -> Result<Se
             tell(pattern, &repetition);
             explain_if_slow(stage, pattern, args.timing, &repetition);
         }
-        if repetition.stalls.is_empty() || repetition.is_unsafe() {
+        let Some(why) = repetition.void() else {
             series.runs.push(repetition);
             continue;
-        }
+        };
         series.void += 1;
-        let longest = repetition.stalls.iter().map(|stall| stall.length).max().unwrap_or_default();
-        println!("{}: void, the machine stood still for {:.0} ms", pattern.name(), ms(longest));
+        println!("{}: void, {why}", pattern.name());
         if series.void > MOST_VOID {
             break;
         }

@@ -21,6 +21,7 @@ use crate::paired;
 use crate::pattern::{After, Pattern};
 use crate::product::{Part, Status};
 use crate::recorder::Stall;
+use crate::report::ms;
 use crate::stage::Stage;
 use crate::warm;
 
@@ -55,6 +56,8 @@ pub struct Repetition {
     pub causes: Vec<String>,
     /// Pauses of the machine itself: the repetition is void.
     pub stalls: Vec<Stall>,
+    /// What the fault was to find and did not: the repetition is void as well.
+    pub not_met: Option<String>,
     /// From the wish for a whole cluster to the next one.
     pub took: Duration,
 }
@@ -67,6 +70,19 @@ impl Repetition {
         let Outage { lost, doubled, .. } = self.outage;
         let shot = self.healthy_shot.is_some_and(|shot| shot > 0);
         lost + doubled > 0 || self.stale > 0 || !self.held_twice.is_zero() || shot
+    }
+
+    /// Why it shows nothing and is done again. What went wrong is no less wrong because the fault
+    /// did not find all it was to find.
+    #[must_use]
+    pub fn void(&self) -> Option<String> {
+        if self.is_unsafe() {
+            return None;
+        }
+        if let Some(longest) = self.stalls.iter().map(|stall| stall.length).max() {
+            return Some(format!("the machine stood still for {:.0} ms", ms(longest)));
+        }
+        self.not_met.clone().filter(|_| self.wrong.is_empty())
     }
 
     /// Both as one: the longer outage, and everything else of either.
@@ -85,6 +101,7 @@ impl Repetition {
         self.wrong.extend(other.wrong);
         self.causes.extend(other.causes);
         self.stalls.extend(other.stalls);
+        self.not_met = self.not_met.or(other.not_met);
         self.took += other.took;
         self
     }
@@ -224,6 +241,7 @@ fn once(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetition
         wrong,
         causes: told.causes,
         stalls,
+        not_met: judged::not_met(pattern, &calls, (&old, fault.at)),
         took,
     };
     stage.forget(since);

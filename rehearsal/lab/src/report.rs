@@ -16,7 +16,7 @@ pub struct Series {
     pub pattern: Pattern,
     /// The repetitions that count.
     pub runs: Vec<Repetition>,
-    /// How many were void because the machine stood still.
+    /// How many were void: the machine stood still, or the fault found no call under way.
     pub void: usize,
 }
 
@@ -203,8 +203,22 @@ mod tests {
             wrong: Vec::new(),
             causes: Vec::new(),
             stalls: Vec::new(),
+            not_met: None,
             took: Duration::from_secs(5),
         }
+    }
+
+    #[test]
+    fn a_repetition_that_shows_nothing_is_void_but_never_one_that_went_wrong() {
+        let good = lost_for(Duration::from_secs(1));
+        assert_eq!(good.void(), None);
+        let found_nothing = Repetition { not_met: Some("none under way".into()), ..good };
+        assert_eq!(found_nothing.void().as_deref(), Some("none under way"));
+        let wrong = Repetition { wrong: vec!["late".into()], ..found_nothing.clone() };
+        assert_eq!(wrong.void(), None, "it is told, not done again");
+        let outage = Outage { doubled: 1, ..found_nothing.outage.clone() };
+        let doubled = Repetition { outage, ..found_nothing };
+        assert_eq!(doubled.void(), None, "no less doubled");
     }
 
     #[test]
