@@ -18,6 +18,8 @@ const SAMPLE: &str = include_str!("../../../../samples/report/tsugi.toml");
 /// What the sample says where the lab has something else.
 const PROGRAM: &str = "/usr/bin/tsugi";
 
+/// More failures than a rehearsal has.
+const OFTEN: i64 = 1000;
 /// Where a daemon reads who may call, as the sample has it.
 pub(super) const CALLERS: &str = "/etc/tsugi/callers";
 /// Who that is.
@@ -70,6 +72,7 @@ pub(super) fn text(served: &Served, policy: &Policy) -> String {
         let mut group = written.remove(&name).expect("the sample has it");
         let of = group.as_table_mut().expect("a group is a table");
         of.insert("prefer".into(), names(&policy.prefer));
+        may_fail(of, if name == served.group { policy.restarts } else { OFTEN });
         if name == served.group {
             adapt(of, served, policy);
         }
@@ -79,17 +82,22 @@ pub(super) fn text(served: &Served, policy: &Policy) -> String {
     format!("\n{}", toml::to_string(&whole).expect("tables are written"))
 }
 
-/// What a rehearsal has otherwise than the sample: how often it may fail, its disk, its addresses,
-/// and what its monitors ask.
-fn adapt(group: &mut Table, served: &Served, policy: &Policy) {
+/// How often a group may fail: a rehearsal hits the same one many times within the sample's hour,
+/// also what stands by for it.
+fn may_fail(group: &mut Table, restarts: i64) {
     for (key, value) in [
-        ("restarts", Value::Integer(policy.restarts)),
-        ("takeovers", Value::Integer(1000)),
+        ("restarts", Value::Integer(restarts)),
+        ("takeovers", Value::Integer(OFTEN)),
         ("within", Value::String("1s".into())),
-        ("fence", Value::String(policy.proof.into())),
     ] {
         group.insert(key.into(), value);
     }
+}
+
+/// What a rehearsal has otherwise than the sample: its disk, its addresses, and what its monitors
+/// ask.
+fn adapt(group: &mut Table, served: &Served, policy: &Policy) {
+    group.insert("fence".into(), Value::String(policy.proof.into()));
     let listed = group.get_mut("resource").and_then(Value::as_array_mut);
     let listed = listed.expect("the sample's groups have resources");
     listed.retain(|resource| kind(resource) != "address");
