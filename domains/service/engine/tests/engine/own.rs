@@ -72,18 +72,31 @@ async fn i15_a_confirm_under_an_epoch_that_is_over_ends_the_engine_and_changes_n
     drop(engine);
 }
 
-/// A server that has no room for replies; nobody else's statement is refused.
-fn fill(stand: &Stand) {
+/// What a server says to whoever writes replies. The trigger stands before there are calls: to
+/// make one waits for whoever is writing, and a function is replaced beside them.
+fn room(stand: &Stand, says: &str) {
+    stand.database.as_ref().unwrap().ask(&format!(
+        "CREATE OR REPLACE FUNCTION full_up() RETURNS trigger LANGUAGE plpgsql AS \
+        $$ BEGIN {says} RETURN NULL; END $$"
+    ));
+}
+
+/// A server whose room for replies is looked at.
+fn watched(stand: &Stand) {
+    make_room(stand);
     stand.database.as_ref().unwrap().ask(
-        "CREATE FUNCTION full_up() RETURNS trigger LANGUAGE plpgsql AS \
-        $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = 'disk_full'; END $$; \
-        CREATE TRIGGER full_up BEFORE INSERT OR UPDATE OR DELETE ON tsugi_reply \
+        "CREATE TRIGGER full_up BEFORE INSERT OR UPDATE OR DELETE ON tsugi_reply \
         FOR EACH STATEMENT EXECUTE FUNCTION full_up()",
     );
 }
 
+/// It has none any more; nobody else's statement is refused.
+fn fill(stand: &Stand) {
+    room(stand, "RAISE EXCEPTION 'no room' USING ERRCODE = 'disk_full';");
+}
+
 fn make_room(stand: &Stand) {
-    stand.database.as_ref().unwrap().ask("DROP FUNCTION full_up CASCADE");
+    room(stand, "");
 }
 
 fn is_full(told: &Answer) -> bool {
@@ -95,6 +108,7 @@ async fn i29_a_server_without_room_refuses_calls_and_confirms_and_the_engine_goe
     let mut stand = Stand::on_postgres();
     let (engine, _last) = stand.engine(1);
     let calls = engine.calls();
+    watched(&stand);
     assert_eq!(text(&call(&calls, 1, "a").await), "1");
     fill(&stand);
     for _ in 0..2 {
@@ -127,6 +141,7 @@ async fn i29_what_acts_outside_is_not_begun_on_a_server_without_room() {
     let mut stand = Stand::on_postgres();
     let engine = outside(&mut stand);
     let calls = engine.calls();
+    watched(&stand);
     assert_eq!(text(&call(&calls, 1, "a").await), "1");
     fill(&stand);
     let told = call(&calls, 2, "a").await;
